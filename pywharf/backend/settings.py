@@ -1,0 +1,123 @@
+"""What every backend's configuration and secret have in common, as pydantic models a plugin extends.
+
+Where secrets may come from the environment, the validation context says so: `{"environ": {...}}` names the variables;
+`{"environ": None}` forbids them (text that came over the network); without a context it is the process's environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from pywharf.errors import InvalidName
+from pywharf.model.names import normalize_pattern
+
+
+class BackendConfig(BaseModel):
+    """One repository's table in the configuration. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    type: str = Field(description="The backend's type.")
+    max_file_bytes: int = Field(default=1024**3, gt=0, description="Largest distribution file taken, in bytes.")
+    sync_index_interval: float = Field(
+        default=1.0, gt=0, le=86400, description="How often changes made elsewhere are looked for, in seconds."
+    )
+    private_names: tuple[str, ...] = Field(
+        default=(), description='Patterns of project names that are never sent to the extra index, e.g. "acme-*".'
+    )
+
+    @field_validator("private_names")
+    @classmethod
+    def _normalise(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(normalize_pattern(pattern) for pattern in patterns)
+        except InvalidName as error:
+            raise ValueError(str(error)) from error
+
+
+class BackendSecret(BaseModel):
+    """A secret that opens a repository: exactly one of `raw` and `env`. Never shown by repr() or str()."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    raw: SecretStr | None = Field(default=None, description="The secret itself.")
+    env: str | None = Field(default=None, description="The environment variable that holds the secret.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, data: Any, info: ValidationInfo) -> Any:
+        return resolve_environment(data, info) if isinstance(data, Mapping) else data
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> BackendSecret:
+        if self.raw is None or not self.raw.get_secret_value():
+            raise ValueError('needs the secret: exactly one of raw = "..." and env = "VARIABLE", and it may not be empty')
+        return self
+
+    def reveal(self) -> str:
+        """The secret itself. Keep it out of logs, messages, URLs and argv."""
+        assert self.raw is not None  # noqa: S101 - guaranteed by the validator above; for the type checker
+        return self.raw.get_secret_value()
+
+
+class AcceptedSecret(BaseModel):
+    """A secret that a configuration accepts: its text, the variable that holds it, or its sha256."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    raw: SecretStr | None = None
+    env: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    label: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9 ._@-]*$", description="What the logs call it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any, info: ValidationInfo) -> Any:
+        if isinstance(data, str):
+            data = {"raw": data}
+        return resolve_environment(data, info) if isinstance(data, Mapping) else data
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> AcceptedSecret:
+        if (self.raw is None) == (self.sha256 is None):
+            raise ValueError('a secret is "text", {env = "VARIABLE"} or {sha256 = "64 hex digits"}: exactly one of them')
+        if self.raw is not None and not self.raw.get_secret_value():
+            raise ValueError("a secret may not be empty")
+        return self
+
+    def digest(self) -> bytes:
+        """The sha256 of the secret, 32 bytes."""
+        if self.sha256 is not None:
+            return bytes.fromhex(self.sha256)
+        assert self.raw is not None  # noqa: S101 - guaranteed by the validator above; for the type checker
+        return hashlib.sha256(self.raw.get_secret_value().encode()).digest()
+
+    def matches(self, secret: str) -> bool:
+        """Whether this is the secret, compared in constant time over digests of one length."""
+        return hmac.compare_digest(self.digest(), hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest())
+
+
+def resolve_environment(data: Mapping[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Replace `env = "VARIABLE"` by the variable's value as `raw`. Raises ValueError naming the variable."""
+    resolved = dict(data)
+    variable = resolved.get("env")
+    if variable is None:
+        return resolved
+    if resolved.get("raw") is not None:
+        raise ValueError("has both raw and env: exactly one of them")
+    environ: Mapping[str, str] | None = os.environ
+    if isinstance(info.context, Mapping) and "environ" in info.context:
+        environ = info.context["environ"]
+    if environ is None:
+        raise ValueError("may not name environment variables of the server in text sent over the network: give the secret itself")
+    if not isinstance(variable, str) or not environ.get(variable):
+        raise ValueError(f"the environment variable {variable!r} is not set, or empty")
+    resolved["raw"] = environ[variable]
+    return resolved

@@ -1,0 +1,1 @@
+"""What pywharf talks about, as pure data: no I/O, no HTTP."""
