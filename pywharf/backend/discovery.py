@@ -65,7 +65,7 @@ def _load(point: EntryPoint) -> BackendPlugin:
     distribution, _ = _distribution(point)
     try:
         plugin = point.load()
-    except Exception as error:  # whatever a stranger's module does at import may not stop the others
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import may not stop the others
         raise PluginUnusable(point.name, f"the plugin of {distribution} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(plugin, BackendPlugin):
         raise PluginUnusable(point.name, f"the entry point of {distribution} ({point.value}) is not a BackendPlugin object")

@@ -21,7 +21,7 @@ from pywharf.model.names import normalize_pattern
 class BackendConfig(BaseModel):
     """One repository's table in the configuration. Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
     type: str = Field(description="The backend's type.")
     max_file_bytes: int = Field(default=1024**3, gt=0, description="Largest distribution file taken, in bytes.")
@@ -44,7 +44,7 @@ class BackendConfig(BaseModel):
 class BackendSecret(BaseModel):
     """A secret that opens a repository: exactly one of `raw` and `env`. Never shown by repr() or str()."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     type: str
     raw: SecretStr | None = Field(default=None, description="The secret itself.")
@@ -70,11 +70,11 @@ class BackendSecret(BaseModel):
 class AcceptedSecret(BaseModel):
     """A secret that a configuration accepts: its text, the variable that holds it, or its sha256."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     raw: SecretStr | None = None
     env: str | None = None
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$", repr=False)
     label: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9 ._@-]*$", description="What the logs call it.")
 
     @model_validator(mode="before")
@@ -88,7 +88,11 @@ class AcceptedSecret(BaseModel):
     def _exactly_one(self) -> AcceptedSecret:
         if (self.raw is None) == (self.sha256 is None):
             raise ValueError('a secret is "text", {env = "VARIABLE"} or {sha256 = "64 hex digits"}: exactly one of them')
-        if self.raw is not None and not self.raw.get_secret_value():
+        try:
+            empty = self.matches("")
+        except UnicodeEncodeError as error:
+            raise ValueError("a secret is Unicode text") from error
+        if empty:
             raise ValueError("a secret may not be empty")
         return self
 
@@ -97,11 +101,16 @@ class AcceptedSecret(BaseModel):
         if self.sha256 is not None:
             return bytes.fromhex(self.sha256)
         assert self.raw is not None  # noqa: S101 - guaranteed by the validator above; for the type checker
-        return hashlib.sha256(self.raw.get_secret_value().encode()).digest()
+        return _digest(self.raw.get_secret_value())
 
     def matches(self, secret: str) -> bool:
         """Whether this is the secret, compared in constant time over digests of one length."""
-        return hmac.compare_digest(self.digest(), hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest())
+        return hmac.compare_digest(self.digest(), _digest(secret))
+
+
+def _digest(secret: str) -> bytes:
+    # Passwords and variables are bytes; those that are no UTF-8 arrive as escaped surrogates.
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 def resolve_environment(data: Mapping[str, Any], info: ValidationInfo) -> dict[str, Any]:
