@@ -1,0 +1,181 @@
+"""A repository's storage in a folder: the backend contract over bodies and a journal.
+
+    journal.jsonl               the log, and the only commit point
+    objects/aa/<sha256>.<...>   bodies, read-only
+    packages/<project>/<name>   hard links to them, for people; and a place to copy files to, for `update_index`
+    incoming/                   uploads in progress
+
+Beside the folder, in the server's own place, `filled` remembers that there was something. No absolute path is kept
+anywhere. This file checks rights, keeps the order of things, and turns the system's errors into BackendUnavailable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, FileBody, FileRef
+from pywharf.backend.settings import AcceptedSecret, BackendSecret
+from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, Moved
+from pywharf.files import make_folder, write_whole
+from pywharf_file_system.bodies import Bodies
+from pywharf_file_system.config import FileSystemConfig
+from pywharf_file_system.journal import BEGINNING, JOURNAL_LOST, Journal, offset_of
+
+BODIES_LOST = "the folder with its packages is gone, although the storage was filled: mount it, or restore it from a backup"
+FILLED = b"This repository's storage was written to: while this file is here, a missing or empty storage is an error.\n"
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class FileSystemBackend(Backend):
+    """One repository in a folder, opened with one secret; None is the server itself. Holds nothing open."""
+
+    def __init__(self, config: FileSystemConfig, secret: BackendSecret | None, storage: Path, workdir: Path) -> None:
+        self._config = config
+        self._secret = secret
+        self._storage = storage
+        self._journal = Journal(storage / "journal.jsonl")
+        self._bodies = Bodies(storage)
+        self._filled = workdir / "filled"
+        self._remembered = False
+
+    def access(self) -> Access:
+        access, labels = self._judge()
+        if labels:
+            log.info("secret recognised: label=%s", ", ".join(sorted(labels)))
+        return access
+
+    def commit(self, change: Change, after: Cursor) -> None:
+        self._require(Access.WRITE)
+        for file in (*(staged.ref for staged in change.files), *change.drop):
+            self._bodies.check(file)
+        with _os_errors_translated():
+            if not self._bodies.are_prepared():
+                self._begin(after)
+            for staged in change.files:
+                self._bodies.place(staged)
+            self._journal.append(change, after, lambda: self._place_again(change))
+        # From here on the change is made, whatever becomes of the rest.
+        self._remember()
+        for staged in change.files:
+            _attempt(self._bodies.show, staged.ref, "link for people not made")
+        for file in change.drop:
+            _attempt(self._bodies.remove, file, "body not removed")
+
+    def read_changes(self, after: Cursor | None) -> Changes:
+        self._require(Access.READ)
+        with _os_errors_translated():
+            changes = self._read(after)
+            if changes is None:
+                return Changes(after != BEGINNING, iter(()), BEGINNING)
+            self._remember()
+        return Changes(changes.reset, _translated(changes.entries), changes.cursor)
+
+    def open_file(self, file: FileRef) -> FileBody:
+        self._require(Access.READ)
+        with _os_errors_translated():
+            try:
+                return self._bodies.open(file)
+            except FileMissing:
+                self._refuse_if_bodies_are_lost()
+                raise
+
+    def iter_files(self) -> Iterator[FileRef]:
+        self._require(Access.READ)
+        self._refuse_if_bodies_are_lost()
+        return _translated(self._bodies.walk())
+
+    def sweep(self, is_known: Callable[[str], bool]) -> int:
+        self._require(Access.WRITE)
+        swept = 0
+        with _os_errors_translated():
+            for body, sha256 in self._bodies.old():
+                if not is_known(sha256):
+                    with self._journal.locked():
+                        swept += self._bodies.remove_if_old(body)
+        return swept
+
+    # --- rights -----------------------------------------------------------------------------------------------------
+
+    def _require(self, needed: Access) -> None:
+        if self._judge()[0] < needed:
+            raise AccessDenied(needed.name.lower())
+
+    def _judge(self) -> tuple[Access, set[str]]:
+        """What the secret may do, and the labels it is configured with. Every configured secret is compared, found or not."""
+        if self._secret is None:
+            return Access.WRITE, set()
+        shown = self._secret.reveal()
+        writing, reading = ([secret for secret in some if secret.matches(shown)] for some in self._accepted())
+        access = Access.WRITE if writing else Access.READ if reading else Access.NONE
+        return access, {secret.label for secret in (*writing, *reading)} - {""}
+
+    def _accepted(self) -> tuple[tuple[AcceptedSecret, ...], ...]:
+        return self._config.write_secret, self._config.read_secret
+
+    # --- begin and end ----------------------------------------------------------------------------------------------
+
+    def _begin(self, after: Cursor) -> None:
+        """Make the storage at its first commit. `objects/` is there only after the journal, and so proves that there was one."""
+        if self._read(after) is None and after != BEGINNING:
+            raise Moved("the storage's past does not hold this cursor")
+        make_folder(self._storage)
+        self._journal.begin(self._prepare)
+
+    def _prepare(self, has_commits: bool) -> None:
+        if has_commits and not self._bodies.are_prepared():  # else another process was faster
+            raise BackendUnavailable(BODIES_LOST)
+        self._bodies.prepare()
+
+    def _read(self, after: Cursor | None) -> Changes | None:
+        """None: nobody has written here yet. A storage that is gone must not look like that."""
+        changes = self._journal.read(after)
+        if changes is None and (self._bodies.are_prepared() or self._filled.exists() or offset_of(after)):
+            changes = self._journal.read(after)  # it may have been begun just now, and then it is there before its signs
+            if changes is None:
+                raise BackendUnavailable(JOURNAL_LOST)
+        return changes
+
+    def _refuse_if_bodies_are_lost(self) -> None:
+        if self._filled.exists() and not self._bodies.are_prepared():
+            raise BackendUnavailable(BODIES_LOST)
+
+    def _remember(self) -> None:
+        if not self._remembered and self._bodies.are_prepared():
+            with contextlib.suppress(OSError):  # a help, not a duty
+                if not self._filled.exists():
+                    write_whole(self._filled, FILLED)
+            self._remembered = True
+
+    def _place_again(self, change: Change) -> None:
+        """A body that an upload long ago left behind can be swept between its placing and now."""
+        for staged in change.files:
+            if not self._bodies.holds(staged.ref):
+                self._bodies.place(staged)
+
+
+@contextlib.contextmanager
+def _os_errors_translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackendUnavailable(f"its folder cannot be used ({error.strerror or type(error).__name__})") from error
+
+
+def _translated(items: Iterator[T]) -> Iterator[T]:
+    with _os_errors_translated():
+        yield from items
+
+
+def _attempt(step: Callable[[FileRef], None], file: FileRef, trouble: str) -> None:
+    """A step after the commit point: its failure is for the log, not for the uploader, whose file is safe."""
+    try:
+        step(file)
+    except OSError as error:
+        log.warning("%s: project=%s file=%s reason=%s", trouble, file.project, file.name, error.strerror)

@@ -1,0 +1,304 @@
+"""Death and failing disks at every single step of a commit, and processes killed at work."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pywharf_file_system import plugin
+
+from pywharf.backend.interface import Access, Backend, Change, Cursor, FileRef, StagedFile
+from pywharf.errors import BackendUnavailable, Moved
+from pywharf.testing.backend_suite import DOCUMENT, Reader, StorageUnderTest, commit, content, current
+
+CHANGING = ("chmod", "fchmod", "fsync", "ftruncate", "link", "mkdir", "open", "rename", "unlink", "write")
+
+
+class Killed(BaseException):
+    """The process is dead: nothing it does after this reaches the disk."""
+
+
+class Folder(StorageUnderTest):
+    def open(self, access: Access = Access.WRITE) -> Backend:
+        return plugin.open(plugin.config_model.model_validate({"write_secret": "w"}), None, self.folder)
+
+
+class Disk:
+    """Stands between the code and every call that changes a file; the calls that do not exist in a real kill are refused."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.count = 0
+        # Nothing here loses what the system has taken; waiting for the real disk would only cost time.
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+    @contextmanager
+    def failing(self, at: int, how: str) -> Iterator[None]:
+        """At the call of this number: "kill" before it, "tear" (count writes only; half of it, then dead), or fail with that errno."""
+        self.count = 0
+        with self._monkeypatch.context() as patch:
+            for name in CHANGING:
+                patch.setattr(os, name, self._between(name, getattr(os, name), at, how))
+            yield
+
+    def _between(self, name: str, call: Callable[..., object], at: int, how: str) -> Callable[..., object]:
+        def between(*arguments: object, **options: object) -> object:
+            if name == "open" and not (isinstance(arguments[1], int) and arguments[1] & os.O_CREAT):
+                return call(*arguments, **options)
+            self.count += how != "tear" or name == "write" or self.count >= at
+            if how in ("kill", "tear"):
+                if self.count == at and how == "tear" and isinstance(arguments[1], memoryview):
+                    call(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                if self.count >= at:
+                    raise Killed
+            elif self.count == at:
+                raise OSError(int(how), os.strerror(int(how)), "/a/path")
+            return call(*arguments, **options)
+
+        return between
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+HOWS = ["kill", "tear", str(errno.ENOSPC), str(errno.EIO)]
+
+
+def with_an_old_file(storage: Folder) -> list[FileRef]:
+    return [storage.publish("demo", "demo-old", b"old")]
+
+
+def check_each_point(disk: Disk, folder: Path, how: str, prepare: Callable[[Folder], list[FileRef]]) -> int:
+    """Fail at the first changing call of a commit, at the second, and so on until none is left; how many there were."""
+    point = 0
+    while True:
+        point += 1
+        storage = Folder(folder / str(point))
+        storage.folder.mkdir()
+        dropped = prepare(storage)
+        before = Reader(storage.open()).documents()
+        staged = [storage.stage("demo", "demo-1", b"body"), storage.stage("demo", "demo-1.metadata", b"metadata")]
+        change = Change("demo", {"demo-1": b"new", "demo-old": b"deleted"}, staged, dropped)
+        seen = current(storage.open())
+        with disk.failing(point, how):
+            outcome = attempt(storage.open(), change, seen)
+            reached = disk.count
+        if reached < point:
+            assert outcome == "acknowledged"
+            return point - 1
+        check_outcome(storage, before, change, outcome)
+
+
+def attempt(backend: Backend, change: Change, seen: Cursor) -> str:
+    try:
+        backend.commit(change, seen)
+    except Killed:
+        return "dead"
+    except BackendUnavailable as error:
+        return "refused" if "/" not in str(error).replace("Input/output", "") else f"told a path: {error}"
+    return "acknowledged"
+
+
+def check_outcome(storage: Folder, before: dict[tuple[str, str], bytes | None], change: Change, outcome: str) -> None:
+    after = before | {("demo", key): document for key, document in change.documents.items()}
+    first = Reader(storage.open()).documents()
+    assert first in {"acknowledged": [after], "refused": [before], "dead": [before, after]}[outcome]
+
+    commit(storage.open(), Change("other", {"next": DOCUMENT}))  # the next one goes through, and brings nothing else to light
+    assert Reader(storage.open()).documents() == first | {("other", "next"): DOCUMENT}
+
+    if first == after:
+        assert [content(storage.open(), one.ref) for one in change.files] == [b"body", b"metadata"]
+    else:
+        assert {file.name for file in storage.open().iter_files()} <= {"", "demo-old"}
+        for file in change.drop:
+            assert content(storage.open(), file) == b"old"
+        commit(storage.open(), change)  # the same again, as a client tries again
+        assert [content(storage.open(), one.ref) for one in change.files] == [b"body", b"metadata"]
+        assert Reader(storage.open()).documents() == after | {("other", "next"): DOCUMENT}
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_commit_that_fails_at_any_step_is_whole_or_not_at_all(disk: Disk, tmp_path: Path, how: str) -> None:
+    points = check_each_point(disk, tmp_path, how, with_an_old_file)
+
+    print(f"{points} points, {how}")
+    assert points >= (1 if how == "tear" else 15)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_the_first_commit_of_a_storage_that_fails_at_any_step_is_whole_or_not_at_all(disk: Disk, tmp_path: Path, how: str) -> None:
+    points = check_each_point(disk, tmp_path, how, lambda storage: [])
+
+    print(f"{points} points, {how}")
+    assert points >= (2 if how == "tear" else 25)
+
+
+@pytest.mark.parametrize("how", ["kill", "tear"])
+def test_a_commit_after_a_crash_that_fails_at_any_step_is_whole_or_not_at_all(disk: Disk, tmp_path: Path, how: str) -> None:
+    def prepare(storage: Folder) -> list[FileRef]:
+        files = with_an_old_file(storage)
+        with (storage.folder / "storage" / "journal.jsonl").open("ab") as journal:
+            journal.write(b'{"torn')
+        return files
+
+    assert check_each_point(disk, tmp_path, how, prepare) >= (1 if how == "tear" else 15)
+
+
+@pytest.mark.parametrize("how", ["kill", str(errno.ENOSPC)])
+def test_a_commit_without_links_that_fails_at_any_step_is_whole_or_not_at_all(
+    disk: Disk, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    assert check_each_point(disk, tmp_path, how, with_an_old_file) >= 20
+
+
+def test_everything_is_on_the_disk_before_anything_refers_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies, then their folders, then the line, then the answer: what power loss cannot tear apart."""
+    storage = Folder(tmp_path)
+    old = storage.publish("demo", "demo-old", b"old")
+    staged = storage.stage("demo", "demo-1", b"body")
+    digest = staged.ref.sha256
+    seen = current(storage.open())
+    done: list[str] = []
+
+    def telling(name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def tell(*arguments: object, **options: object) -> object:
+            at = arguments[1] if name in ("link", "rename") else arguments[0]
+            path = Path(os.readlink(f"/proc/self/fd/{at}") if isinstance(at, int) else str(at))
+            done.append(f"{name} {path.relative_to(tmp_path / 'storage')}".partition(".")[0])
+            return call(*arguments, **options)
+
+        return tell
+
+    for name in ("fsync", "link", "mkdir", "unlink", "write"):
+        monkeypatch.setattr(os, name, telling(name, getattr(os, name)))
+    storage.open().commit(Change("demo", {"demo-1": DOCUMENT}, [staged], [old]), seen)
+    monkeypatch.undo()
+
+    body = f"objects/{digest[:2]}"
+    assert done[: done.index("fsync journal") + 1] == [
+        f"mkdir {body}",
+        "fsync objects",
+        f"link {body}/{digest}",
+        f"fsync {body}",
+        "fsync objects",
+        "write journal",
+        "fsync journal",
+    ]
+    assert "unlink packages/demo/demo-old" in done[done.index("fsync journal") :]
+
+
+def test_reading_through_a_disk_that_fails_is_refused_and_works_again(disk: Disk, tmp_path: Path) -> None:
+    storage = Folder(tmp_path)
+    storage.publish("demo", "demo-1")
+    for point in range(1, 4):
+        with disk.failing(point, str(errno.EIO)):
+            try:
+                assert Reader(storage.open()).documents() == {("demo", "demo-1"): DOCUMENT}
+            except BackendUnavailable:
+                assert disk.count == point
+
+    assert Reader(storage.open()).documents() == {("demo", "demo-1"): DOCUMENT}
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+NAMES = 4000
+
+
+def work(storage: Folder, told: int, seed: int) -> None:
+    """Upload files under names that others want too, and tell what came of each: with one write, so whole or not at all."""
+    dice = random.Random(seed)
+    backend = storage.open()
+    reader = Reader(backend)
+    while True:
+        key = f"demo-{dice.randrange(NAMES)}"
+        body = b"%d %d" % (seed, dice.getrandbits(64))
+        digest = hashlib.sha256(body).hexdigest()
+        path = storage.staging() / f"{os.getpid()}"
+        path.write_bytes(body)
+        outcome = ""
+        while not outcome:
+            if reader.documents().get(("demo", key)) is not None:
+                outcome = "refused"
+                break
+            assert reader.cursor is not None
+            try:
+                change = Change("demo", {key: digest.encode()}, [StagedFile(FileRef("demo", key, digest, len(body)), path)])
+                backend.commit(change, reader.cursor)
+                outcome = "acknowledged"
+            except Moved:
+                continue
+        path.unlink()
+        os.write(told, json.dumps([key, digest, outcome]).encode() + b"\n")
+
+
+def test_nothing_acknowledged_is_lost_when_writers_are_killed_at_work(tmp_path: Path) -> None:
+    storage = Folder(tmp_path)
+    storage.publish("other", "first")
+    told = os.open(tmp_path / "told", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    dice = random.Random(2)
+    seeds = iter(range(10_000))
+
+    def start() -> int:
+        seed = next(seeds)
+        child = os.fork()
+        if not child:
+            try:
+                work(storage, told, seed)
+            finally:
+                os._exit(1)  # work() ends by being killed only
+        return child
+
+    follower = Reader(storage.open())
+    writers = [start() for _ in range(4)]
+    kills = 0
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        time.sleep(dice.uniform(0.02, 0.15))
+        victim = dice.randrange(len(writers))
+        os.kill(writers[victim], signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(writers[victim], 0)[1]) == -signal.SIGKILL
+        kills += 1
+        assert follower.sync().reset is (kills == 1)
+        writers[victim] = start()
+    for writer in writers:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+    os.close(told)
+
+    outcomes = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+    acknowledged = {key: digest for key, digest, outcome in outcomes if outcome == "acknowledged"}
+    refused = {digest for _, digest, outcome in outcomes if outcome == "refused"}
+    documents = {key: (document or b"").decode() for (project, key), document in follower.documents().items() if project == "demo"}
+    fresh = Reader(storage.open())
+    fresh.sync()
+
+    print(f"{kills} kills, {len(acknowledged)} acknowledged, {len(refused)} refused, {len(documents)} there")
+    assert len(acknowledged) == sum(outcome == "acknowledged" for _, _, outcome in outcomes)  # one winner for each name
+    assert documents.items() >= acknowledged.items()
+    assert not refused & set(documents.values())
+    assert fresh.newest == follower.newest
+    assert sorted(entry.serial for entry in fresh.newest.values()) == list(range(1, len(documents) + 2))
+    for key, digest in documents.items():
+        (met,) = [path for path in (storage.folder / "storage" / "objects" / digest[:2]).iterdir() if path.name.startswith(digest)]
+        body = content(storage.open(), FileRef("demo", key, digest, met.stat().st_size))
+        assert hashlib.sha256(body).hexdigest() == digest
+    storage.publish("other", "last")
+    assert follower.documents()["other", "last"] == DOCUMENT
