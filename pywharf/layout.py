@@ -88,12 +88,14 @@ class Layout:
         one does not know.
         """
         try:
-            for folder in (self.root, self.keys, self.index, self.names, self.cache, self.incoming, self.log):
-                make_folder(folder)
+            make_folder(self.root)
             with locked(self.lock, timeout=30):
                 if not self.version.exists():
                     write_whole(self.version, f"{VERSION}\n".encode())
-            found = self.version.read_text(encoding="ascii", errors="replace").strip()
+                found = self.version.read_text(encoding="ascii", errors="replace").strip()
+                if found == VERSION:  # nothing is made in a folder that is somebody else's
+                    for folder in (self.keys, self.index, self.names, self.cache, self.incoming, self.log):
+                        make_folder(folder)
         except (OSError, TimeoutError) as error:
             raise LayoutUnusable(
                 f"{self.root}: cannot be used as ROOT ({error.strerror if isinstance(error, OSError) else error})"

@@ -6,12 +6,18 @@ file, after a crash or in another process, finishes what it says.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from dataclasses import dataclass
 
-from pywharf.errors import LayoutUnusable
-from pywharf.files import locked, write_whole
+from pywharf.errors import ConfigInvalid, LayoutUnusable
+from pywharf.files import fsync_folder, locked, write_whole
 from pywharf.layout import Layout
+
+Stamp = tuple[int, ...]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,27 +32,48 @@ def read(layout: Layout) -> StoredConfig | None:
     """What ROOT holds; None where it was never configured. Raises LayoutUnusable."""
     try:
         with locked(layout.lock):
-            _finish(layout)
+            decided = _decided(layout)
+            if decided is not None:
+                _try_to_finish(layout, decided)
+                return decided
             if not layout.config.exists():
                 return None
             admin_secret = layout.admin_secret.read_text(encoding="utf-8") if layout.admin_secret.exists() else ""
             return StoredConfig(layout.config.read_text(encoding="utf-8"), admin_secret)
-    except (OSError, ValueError) as error:
-        raise LayoutUnusable(f"{layout.config}: cannot be read ({error})") from error
+    except OSError as error:
+        raise LayoutUnusable(f"{error.filename or layout.config}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise LayoutUnusable(f"{layout.config}, {layout.admin_secret}: not UTF-8 text") from error
 
 
-def replace(layout: Layout, stored: StoredConfig) -> None:
-    """Put both texts in place of what is there: both or, after a crash, none. Raises LayoutUnusable."""
+def replace(layout: Layout, stored: StoredConfig) -> Stamp:
+    """Put both texts in place of what is there: both or, where this raises or the machine dies before, none.
+
+    Returns the stamp of what is there now. Raises LayoutUnusable; ConfigInvalid where a text cannot be written.
+    """
+    for source, text in (("config", stored.config), ("admin_secret", stored.admin_secret)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ConfigInvalid(source, "holds text that is not Unicode") from None
     try:
         with locked(layout.lock):
-            _finish(layout)
-            write_whole(layout.pending, json.dumps([stored.config, stored.admin_secret]).encode())
-            _finish(layout)
+            before = _decided(layout)
+            if before is not None:
+                _finish(layout, before)
+            try:
+                write_whole(layout.pending, json.dumps([stored.config, stored.admin_secret]).encode())
+            except OSError:
+                with contextlib.suppress(OSError):  # it may be there all the same, and would come true later
+                    layout.pending.unlink(missing_ok=True)
+                raise
+            _try_to_finish(layout, stored)
+            return stamp(layout)
     except OSError as error:
         raise LayoutUnusable(f"{layout.config}: cannot be written ({error.strerror})") from error
 
 
-def stamp(layout: Layout) -> tuple[int, ...]:
+def stamp(layout: Layout) -> Stamp:
     """Something that differs whenever the configuration was replaced; cheap enough to ask for twice a second."""
     marks: list[int] = []
     for path in (layout.config, layout.admin_secret, layout.pending):
@@ -58,9 +85,27 @@ def stamp(layout: Layout) -> tuple[int, ...]:
     return tuple(marks)
 
 
-def _finish(layout: Layout) -> None:
-    if layout.pending.exists():
-        config, admin_secret = json.loads(layout.pending.read_text(encoding="utf-8"))
-        write_whole(layout.admin_secret, admin_secret.encode())
-        write_whole(layout.config, config.encode())
-        layout.pending.unlink()
+def _decided(layout: Layout) -> StoredConfig | None:
+    """What was decided and is not in both files yet."""
+    try:
+        config, admin_secret = json.loads(layout.pending.read_bytes())
+        return StoredConfig(str(config), str(admin_secret))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise LayoutUnusable(f"{layout.pending}: damaged; remove it, and look whether {layout.config.name} is what you want") from error
+
+
+def _try_to_finish(layout: Layout, decided: StoredConfig) -> None:
+    """From here on it is decided, whatever the disk says: who reads it next tries again."""
+    try:
+        _finish(layout, decided)
+    except OSError as error:
+        log.warning("the configuration is kept in one file for now: file=%s reason=%s", layout.pending.name, error.strerror)
+
+
+def _finish(layout: Layout, decided: StoredConfig) -> None:
+    write_whole(layout.admin_secret, decided.admin_secret.encode())
+    write_whole(layout.config, decided.config.encode())
+    layout.pending.unlink()
+    fsync_folder(layout.root)  # or it could come back after a power loss, over what was edited since

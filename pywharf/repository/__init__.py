@@ -1,0 +1,1 @@
+"""One configured repository: what is admitted, what is known, how both stay in step with the storage."""

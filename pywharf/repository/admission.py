@@ -1,0 +1,118 @@
+"""The checks a distribution file passes before anything is stored, in their order, and the record made of it.
+
+Pure but for reading the file: no HTTP, no backend. What depends on what the repository already holds (a name that is taken, a second
+sdist of one release, an archived project) is decided in `changes.py`, where it can be decided exactly.
+
+Cheap comes before costly, and nothing from inside the archive is looked at before its digests are known to be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pywharf.api.core_metadata import reliable_for_sdist
+from pywharf.api.file_digests import FileDigests
+from pywharf.api.upload import UploadForm, check_form
+from pywharf.errors import InvalidName, UploadRejected
+from pywharf.model.names import DistributionName, metadata_filename, parse_filename
+from pywharf.model.record import DistributionRecord, Sha256, SideFile, now
+from pywharf.repository.checks.candidate import Candidate
+from pywharf.repository.checks.file_metadata import metadata_agrees_on_name, metadata_agrees_on_version, requires_python_is_valid
+from pywharf.repository.checks.form_and_filename import form_agrees_on_filetype, form_agrees_on_name, form_agrees_on_version
+from pywharf.repository.checks.form_and_metadata import form_agrees_on_requires_dist, form_agrees_on_requires_python
+
+CHECKS: tuple[Callable[[Candidate], None], ...] = (
+    form_agrees_on_filetype,
+    form_agrees_on_name,
+    form_agrees_on_version,
+    metadata_agrees_on_name,
+    metadata_agrees_on_version,
+    requires_python_is_valid,
+    form_agrees_on_requires_python,
+    form_agrees_on_requires_dist,
+)
+
+MAX_TEXT = 2_000  # characters of summary and of keywords that are kept in a record, which has 32 KiB for everything
+
+_READ_BYTES = 1024 * 1024
+_NO_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A distribution file that may be stored."""
+
+    name: DistributionName
+    record: DistributionRecord
+    metadata_bytes: bytes | None  # to be stored as the record's `metadata` file; None: not served
+
+
+def admit(form: UploadForm, path: Path) -> Admitted:
+    """Check an upload.
+
+    path: where its bytes lie, complete. Raises UploadRejected.
+    """
+    check_form(form)
+    return _admit(form, path, now())
+
+
+def admit_file(path: Path, filename: str, upload_time: datetime) -> Admitted:
+    """Check a distribution file that no form came with: one that was found in the storage.
+
+    filename: its name as a distribution, whatever `path` is called. upload_time: what its record shall say.
+    Raises UploadRejected; OSError where it cannot be read.
+    """
+    return _admit(_unclaimed(path, filename), path, upload_time)
+
+
+def _admit(form: UploadForm, path: Path, upload_time: datetime) -> Admitted:
+    try:
+        name = parse_filename(form.filename)
+    except InvalidName as error:
+        raise UploadRejected("content", f"the file's name {error}") from error
+    candidate = Candidate(form, path, name)
+    for check in CHECKS:
+        check(candidate)
+    served = name.kind == "bdist_wheel" or reliable_for_sdist(candidate.metadata)
+    metadata_bytes = candidate.metadata_bytes if served else None
+    return Admitted(name, _record(candidate, metadata_bytes, upload_time), metadata_bytes)
+
+
+def _record(candidate: Candidate, metadata_bytes: bytes | None, upload_time: datetime) -> DistributionRecord:
+    form, name, metadata = candidate.form, candidate.name, candidate.metadata
+    side = None
+    if metadata_bytes is not None:
+        digest = Sha256(hashlib.sha256(metadata_bytes).hexdigest())
+        side = SideFile(metadata_filename(name.filename), digest, len(metadata_bytes))
+    return DistributionRecord(
+        filename=name.filename,
+        kind=name.kind,
+        name=metadata.name,
+        version=metadata.version,
+        sha256=Sha256(form.sha256),
+        size=form.size,
+        upload_time=upload_time,
+        requires_python=metadata.requires_python,
+        metadata=side,
+        summary=_line(metadata.summary),
+        keywords=_line(metadata.keywords),
+        digests={"md5": form.md5, "blake2b_256": form.blake2b_256},
+    )
+
+
+def _line(text: str) -> str:
+    return _NO_LINE.sub(" ", text[: 2 * MAX_TEXT]).strip()[:MAX_TEXT]
+
+
+def _unclaimed(path: Path, filename: str) -> UploadForm:
+    """A form without fields, with the measures of the file at `path`."""
+    digests = FileDigests()
+    with path.open("rb") as file:
+        while chunk := file.read(_READ_BYTES):
+            digests.update(chunk)
+    return UploadForm({}, filename, digests.size, digests.sha256, digests.md5, digests.blake2b_256)

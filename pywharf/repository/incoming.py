@@ -1,0 +1,152 @@
+"""Uploads in progress: where their bytes go before anything is decided about them.
+
+One folder per process, with a lock that the kernel frees when the process dies; at start the folders without a holder
+are swept, so a crash leaves nothing behind for longer than until the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pywharf.backend.interface import FileRef, StagedFile
+from pywharf.errors import BackendUnavailable
+from pywharf.files import make_folder, open_lock, try_lock
+
+LOCK = "lock"
+YOUNG = 60.0  # seconds
+_OURS = re.compile(r"\.?[0-9]+-[0-9a-f]{8}")  # the folder of a process, hidden while it is made
+
+log = logging.getLogger(__name__)
+
+
+class IncomingFile:
+    """One body being received, or written by us as a side file. Removed at the end, whatever happened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._lasting = False
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Append; raises BackendUnavailable where the storage has no room or is failing."""
+        try:
+            at = 0
+            view = memoryview(data)
+            while at < len(view):
+                at += self._file.write(view[at:]) or 0
+        except OSError as error:
+            raise BackendUnavailable(f"the upload cannot be written ({error.strerror})", retry_after=30) from error
+        self._digest.update(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """Make the bytes survive power loss. A failed fsync is never tried again: the upload is refused."""
+        if self._lasting:
+            return
+        try:
+            if self._file.closed:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))  # it failed before; a second try would seem to succeed
+            with self._file:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise BackendUnavailable(f"the upload cannot be made to last ({error.strerror})", retry_after=30) from error
+        self._lasting = True
+
+    def staged(self, project: str, name: str) -> StagedFile:
+        """The finished body under the name it is to have."""
+        self.finish()
+        return StagedFile(FileRef(project, name, self._digest.hexdigest(), self.size), self.path)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # what became of the upload stands; the rest goes at the next start
+            log.warning("an upload's bytes cannot be removed: reason=%s", error.strerror)
+
+
+class Incoming:
+    """One process's place for uploads in progress under one folder, which processes share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._mine: Path | None = None
+        self._owner = 0
+        self._descriptor = -1
+
+    @contextlib.contextmanager
+    def receive(self) -> Iterator[IncomingFile]:
+        """A new empty file, gone at the end. Raises BackendUnavailable."""
+        try:
+            file = IncomingFile(self._own() / secrets.token_hex(16))
+        except OSError as error:
+            raise BackendUnavailable(f"no upload can be received ({error.strerror})", retry_after=30) from error
+        try:
+            yield file
+        finally:
+            file.discard()
+
+    def sweep(self) -> int:
+        """Remove what processes that are gone left behind; returns how many folders that was."""
+        make_folder(self._folder)
+        swept = 0
+        for folder in self._folder.iterdir():
+            with contextlib.suppress(OSError):
+                if folder == self._mine or not _OURS.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+                    continue
+                if folder.name.startswith(".") and time.time() - folder.stat().st_mtime < YOUNG:
+                    continue
+                descriptor = open_lock(folder / LOCK)
+                try:
+                    if try_lock(descriptor):
+                        shutil.rmtree(folder)
+                        swept += 1
+                finally:
+                    os.close(descriptor)
+        if swept:
+            log.info("unfinished uploads swept: folders=%d", swept)
+        return swept
+
+    def close(self) -> None:
+        """Give up this process's folder."""
+        with self._guard:
+            if self._mine is not None and self._owner == os.getpid():
+                shutil.rmtree(self._mine, ignore_errors=True)
+            self._let_go()
+
+    def _own(self) -> Path:
+        with self._guard:
+            if self._mine is None or self._owner != os.getpid() or not self._mine.is_dir():  # also after fork, or swept by hand
+                self._let_go()
+                # Locked under a hidden name first, which sweep() leaves alone while it is young, then shown.
+                make_folder(self._folder)
+                name = f"{os.getpid()}-{secrets.token_hex(4)}"
+                hidden, mine = self._folder / f".{name}", self._folder / name
+                hidden.mkdir(mode=0o700)
+                self._descriptor = open_lock(hidden / LOCK)
+                try_lock(self._descriptor)
+                os.rename(hidden, mine)
+                self._mine, self._owner = mine, os.getpid()
+            return self._mine
+
+    def _let_go(self) -> None:
+        """Close the lock: of a folder that is gone, or that is the parent's, who goes on holding it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._mine, self._descriptor = None, -1

@@ -1,0 +1,216 @@
+"""The SQLite file behind the local index: made, opened by every thread for itself, checked, thrown away.
+
+Knows the schema and what SQLite's errors mean; nothing of what the rows say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pywharf.errors import IndexNotReady
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+BEGIN EXCLUSIVE;
+CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, document BLOB, live INTEGER NOT NULL,
+    PRIMARY KEY(project, key)); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
+CREATE TABLE projects(project TEXT PRIMARY KEY, serial INTEGER NOT NULL, revision INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE names(project TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), cursor TEXT, serial INTEGER NOT NULL, revision INTEGER NOT NULL,
+    list_revision INTEGER NOT NULL, names_taken INTEGER NOT NULL);
+"""
+BUSY = 30.0  # seconds a writer waits for another
+CHECKPOINT_WAIT = 1000  # milliseconds the end of a reset waits for readers of the old picture; SQLite tidies up later otherwise
+
+log = logging.getLogger(__name__)
+
+_inherited: list[sqlite3.Connection] = []
+
+
+class IndexDamaged(Exception):
+    """The local index cannot be read and has to be built anew. Never leaves `repository/`."""
+
+
+class IndexFile:
+    """One local index on disk. Everything that is asked of it goes through `connection` or `transaction`."""
+
+    def __init__(self, path: Path, repository: str) -> None:
+        self.path = path
+        self.repository = repository
+        self._local = threading.local()
+        self._closed = False
+
+    # --- made and thrown away ---------------------------------------------------------------------------------------
+
+    def create(self, names: Iterable[tuple[str, int]]) -> None:
+        """Make an empty index that remembers `names`, where there is none or none of this version.
+
+        names: as `NamesSeen.read` gives them. Call it with the sync lock held. Raises IndexNotReady.
+        """
+        if self.path.exists():
+            try:
+                with self.connection() as db:
+                    if db.execute("SELECT 1 FROM state").fetchone():
+                        return
+            except IndexDamaged:
+                pass
+            log.warning("local index unreadable or of another version, building it anew: repository=%s", self.repository)
+        self.rebuild(names)
+
+    def rebuild(self, names: Iterable[tuple[str, int]]) -> None:
+        """Put an empty index that remembers `names` in place of what is there. With the sync lock held. Raises IndexNotReady."""
+        # Built beside its place: nobody ever opens one half made, or one without the names.
+        new = self.path.with_name(f".{self.path.name}.new")
+        try:
+            _remove(new)
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
+                _fill(db, names)
+            _remove(self.path)
+            os.rename(new, self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise IndexNotReady(self.repository, "it cannot be made on this disk", retry_after=30) from error
+
+    def check(self) -> None:
+        """Look through the whole file; raises IndexDamaged."""
+        with self.connection() as db:
+            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise IndexDamaged("quick_check failed")
+
+    def close(self) -> None:
+        """Let go of every thread's connection; those in use at this moment are closed when they are done."""
+        self._closed = True
+        self._local = threading.local()
+
+    # --- asked ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """The calling thread's connection; what SQLite says is told as IndexNotReady or IndexDamaged."""
+        with self._told():
+            mine = self._mine()  # held until the end, so that close() elsewhere does not end it under us
+            yield mine.db
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One instant of the index, for several questions in a row."""
+        with self.connection() as db, _one_instant(db):
+            yield db
+
+    @contextlib.contextmanager
+    def long_transaction(self) -> Iterator[sqlite3.Connection]:
+        """One instant of the index on a connection of its own, for a walk in between which other questions are asked."""
+        with self._told(), contextlib.closing(_Connection(self.path, self._inode())) as own, _one_instant(own.db):
+            yield own.db
+
+    def empty_log(self, db: sqlite3.Connection) -> None:
+        """Give back the room of a long write-ahead log, if its readers are done within a moment."""
+        db.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT}")
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            said = str(error)
+            if "locked" in said or "busy" in said:
+                raise IndexNotReady(self.repository, "it is busy") from error
+            if "disk is full" in said:
+                raise IndexNotReady(self.repository, "there is no room for it on the disk", retry_after=30) from error
+            if "unable to open" in said:  # no right, or no descriptor left: building it anew would mend neither
+                raise IndexNotReady(self.repository, "its file cannot be opened") from error
+            raise IndexDamaged(said) from error
+
+    def _mine(self) -> _Connection:
+        if self._closed:
+            raise IndexNotReady(self.repository, "it is closed")
+        inode = self._inode()
+        mine: _Connection | None = getattr(self._local, "connection", None)
+        # Another file than the one opened: it was built anew by some process. Never across fork() either.
+        if mine is None or mine.inode != inode or mine.owner != os.getpid():
+            self._local.connection = None
+            mine = self._local.connection = _Connection(self.path, inode)
+            if self._inode() != inode:
+                # Opened while it was being replaced: this may be the old file with the new one's log.
+                self._local.connection = None
+                raise IndexNotReady(self.repository, "it is being built anew")
+        return mine
+
+    def _inode(self) -> int:
+        try:
+            return os.stat(self.path).st_ino
+        except OSError as error:
+            raise IndexNotReady(self.repository, "its first sync is not complete") from error
+
+
+class _Connection:
+    """One thread's connection to one build of the file. Raises IndexDamaged where the file is of another version."""
+
+    def __init__(self, path: Path, inode: int) -> None:
+        self.inode = inode
+        self.owner = os.getpid()
+        # mode=rw: a file that is missing is never made here. close() may come from another thread.
+        self.db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self.db.execute("PRAGMA synchronous = NORMAL")  # derived: power loss costs a few entries of reading again
+            version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error:
+            self.db.close()
+            raise
+        if version != SCHEMA_VERSION:
+            self.db.close()
+            raise IndexDamaged(f"made by another version of pywharf (schema {version})")
+
+    def close(self) -> None:
+        if self.owner == os.getpid():
+            self.db.close()
+        else:
+            _inherited.append(self.db)  # the parent's: SQLite wants it neither used nor closed in a child
+
+    def __del__(self) -> None:
+        if hasattr(self, "db"):
+            self.close()
+
+
+@contextlib.contextmanager
+def _one_instant(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):  # the error that matters is the one on its way
+            db.execute("ROLLBACK")
+
+
+def _fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
+    """An empty index with the names, all of it in the one file when this returns."""
+    db.executescript(SCHEMA)
+    taken = 0
+    for name, end in names:
+        db.execute("INSERT OR IGNORE INTO names VALUES(?)", (name,))
+        taken = end
+    # Revisions begin anywhere: pages that were rendered from the index before must not look current.
+    revision = secrets.randbits(40)
+    db.execute("INSERT INTO state VALUES(1, NULL, 0, ?, ?, ?)", (revision, revision, taken))
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+    db.execute("PRAGMA journal_mode = WAL")
+
+
+def _remove(path: Path) -> None:
+    """The database first: SQLite then leaves the other files alone when a reader closes."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""One visible step of the local index: the rows that a batch of entries becomes.
+
+Runs inside a transaction that the caller opened; knows SQL, not where entries come from.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from operator import attrgetter
+
+from pywharf.backend.interface import Cursor, Entry
+from pywharf.model.names import PROJECT_KEY
+
+_where = attrgetter("project", "key")
+_decode = json.JSONDecoder().decode
+
+
+class IndexStep:
+    """The rows of one step: entries put, and what that means for projects and for the list of them."""
+
+    def __init__(self, db: sqlite3.Connection, revision: int, *, reset: bool) -> None:
+        """revision: what the step gives to everything it touches. reset: forget all there is first."""
+        self._db = db
+        self._revision = revision
+        self._reset = reset
+        self._serial = 0
+        self._listed: dict[str, tuple[bool, bool]] = {}  # of each project touched: whether it had a file before, and has one now
+        if reset:
+            db.execute("DELETE FROM entries")
+            db.execute("DELETE FROM projects")
+
+    def put(self, entries: list[Entry]) -> None:
+        self._serial = max(self._serial, *(entry.serial for entry in entries))
+        if self._reset:  # what projects hold is counted once, at the end
+            entries.sort(key=_where)  # neighbours in the table's index together; of one key the last given stays the last
+            self._db.executemany(
+                "INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)",
+                ((entry.project, entry.key, entry.serial, entry.document, is_live(entry)) for entry in entries),
+            )
+            return
+        for entry in entries:
+            self._put_one(entry)
+
+    def _put_one(self, entry: Entry) -> None:
+        where = (entry.project, entry.key)
+        row = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", where).fetchone()
+        live, was_live = is_live(entry), bool(row and row[0])
+        self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)", (*where, entry.serial, entry.document, live))
+        before = self._db.execute("SELECT files FROM projects WHERE project = ?", (entry.project,)).fetchone()
+        files = (before[0] if before else 0) + live - was_live
+        self._db.execute(
+            "INSERT INTO projects VALUES(?, ?, ?, ?) ON CONFLICT(project) "
+            "DO UPDATE SET serial = max(serial, excluded.serial), revision = excluded.revision, files = excluded.files",
+            (entry.project, entry.serial, self._revision, files),
+        )
+        had = self._listed[entry.project][0] if entry.project in self._listed else bool(before and before[0])
+        self._listed[entry.project] = (had, files > 0)
+
+    def finish(self, cursor: Cursor) -> None:
+        if self._reset:
+            self._db.execute(
+                "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries GROUP BY project", (self._revision,)
+            )
+            self._db.execute("UPDATE state SET serial = ?, list_revision = ?", (self._serial, self._revision))
+        if any(had != has for had, has in self._listed.values()):
+            self._db.execute("UPDATE state SET list_revision = ?", (self._revision,))
+        self._db.execute("UPDATE state SET cursor = ?, revision = ?, serial = max(serial, ?)", (cursor, self._revision, self._serial))
+
+
+def is_live(entry: Entry) -> bool:
+    """Whether the entry is a file that a page would show, as its kind says."""
+    if entry.document is None or entry.key == PROJECT_KEY:
+        return False
+    if b'"kind":"file"' in entry.document and entry.document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
+        return True
+    try:
+        return bool(_decode(entry.document.decode()).get("kind") == "file")
+    except (ValueError, AttributeError, RecursionError):
+        return False

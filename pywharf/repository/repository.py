@@ -1,0 +1,263 @@
+"""One repository at work: the face that the rest of pywharf sees of this folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from pywharf.api.upload import UploadForm
+from pywharf.backend.interface import Access, Backend, FileBody, FileRef
+from pywharf.backend.settings import BackendConfig, BackendSecret
+from pywharf.config import RepositorySettings, ServerSettings
+from pywharf.errors import AccessDenied, IndexNotReady, InvalidName
+from pywharf.keys import load_key
+from pywharf.layout import Layout
+from pywharf.model.names import ProjectName, metadata_filename, parse_filename
+from pywharf.model.project import ProjectDetail, ProjectList
+from pywharf.model.record import DistributionRecord
+from pywharf.repository.admission import Admitted, admit
+from pywharf.repository.changes import Changes, Uploaded
+from pywharf.repository.grants import Grants
+from pywharf.repository.incoming import Incoming, IncomingFile
+from pywharf.repository.index_file import IndexDamaged
+from pywharf.repository.local_index import LocalIndex
+from pywharf.repository.names_seen import NamesSeen
+from pywharf.repository.sync import Synchroniser
+from pywharf.repository.writers import Writers
+
+Found = TypeVar("Found")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a repository is doing, for `/health/` and the logs."""
+
+    ready: bool  # whether it answers readers
+    synced_ago: float | None  # seconds since the local index was last in step; None: never
+    problem: str  # "" or one sentence, safe to show to an operator
+
+
+class Repository:
+    """One configured repository. Shared between threads; opened after fork(), by each process for itself."""
+
+    def __init__(self, settings: RepositorySettings, layout: Layout, server: ServerSettings) -> None:
+        """Open without connecting: no thread, no question to the storage yet."""
+        self.name = settings.name
+        self.config: BackendConfig = settings.config
+        self._settings = settings
+        self._server = server
+        self._workdir = layout.workdir(self.name)
+        key = load_key(layout.keys / "secrets")
+        self._incoming = Incoming(settings.plugin.staging(self.config, self._workdir) or layout.incoming)
+        self._backend = settings.plugin.open(self.config, settings.admin_secret, self._workdir)
+        self._index = LocalIndex(layout.index / f"{self.name}.sqlite", self.name, NamesSeen(layout.names / self.name))
+        self._sync = Synchroniser(self.name, self._backend, self._index, interval=self.config.sync_index_interval, folder=layout.index)
+        self._changes = Changes(self.name, self._index, self._sync.sync)
+        self._grants = Grants(self._ask, key, read_expires=server.auth_read_expires, write_expires=server.auth_write_expires)
+        self._writers = Writers(self._open_for, key)
+
+    # --- who may do what --------------------------------------------------------------------------------------------
+
+    def remembered(self, secret: str, needs: Access = Access.READ) -> Access | None:
+        """What is known of a secret without asking the storage; None where nothing is."""
+        return self._grants.remembered(secret, needs)
+
+    def access(self, secret: str, needs: Access = Access.READ) -> Access:
+        """What a secret may do, at least as fresh as `needs` wants it. Raises BackendUnavailable where that cannot be known."""
+        return self._grants.access(secret, needs)
+
+    def check_admin_access(self) -> None:
+        """Ask whether the server itself may read. Raises AccessDenied, BackendUnavailable."""
+        if self._backend.access() < Access.READ:
+            raise AccessDenied("read")
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def project_revision(self, project: ProjectName) -> int | None:
+        """The revision of a project's page; it moves whenever the page may.
+
+        None: there is no such project here, and the storage was asked less than a second before (or could not be asked, and
+        was within `redirect_max_staleness`). Raises IndexNotReady where that is not sure enough to be said.
+        """
+        return self._surely(lambda: self._index.project_revision(project))
+
+    def project(self, project: ProjectName) -> ProjectDetail | None:
+        with self._told():
+            return self._index.project(project)
+
+    def projects_revision(self) -> int:
+        with self._told():
+            return self._index.projects_revision()
+
+    def projects(self) -> ProjectList:
+        with self._told():
+            return self._index.projects()
+
+    def find_file(self, project: ProjectName, filename: str) -> FileRef | None:
+        """The body that is served under this name in this project: a distribution file or its `.metadata`.
+
+        None as for `project_revision`; also for a file of a quarantined project, and for another spelling of a name.
+        """
+        suffix = metadata_filename("")
+        wants_metadata = filename.endswith(suffix)
+        try:
+            name = parse_filename(filename[: -len(suffix)] if wants_metadata else filename)
+        except InvalidName:
+            return None
+        if name.project != project:
+            return None
+
+        def look() -> FileRef | None:
+            picture = self._index.picture(project, name.key)
+            record = picture.document
+            if not isinstance(record, DistributionRecord) or record.filename != name.filename or not picture.status.offers_files:
+                return None
+            if not wants_metadata:
+                return FileRef(project, record.filename, record.sha256, record.size)
+            side = record.metadata
+            return None if side is None else FileRef(project, side.name, side.sha256, side.size)
+
+        return self._surely(look)
+
+    def open_file(self, file: FileRef) -> FileBody:
+        """Open a body, with the server's own right. Raises FileMissing, BackendUnavailable."""
+        return self._backend.open_file(file)
+
+    def may_leave(self, project: ProjectName) -> bool:
+        """Whether a name unknown here may be sent to the extra index: never one that was ever here, nor a private one."""
+        if any(fnmatch.fnmatchcase(project, pattern) for pattern in self.config.private_names):
+            return False
+        with self._told():
+            return not self._index.ever_seen(project)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def receiving(self) -> AbstractContextManager[IncomingFile]:
+        """A place for the bytes of an upload; gone at the end of the `with`. Raises BackendUnavailable."""
+        return self._incoming.receive()
+
+    def upload(self, secret: str, form: UploadForm, incoming: IncomingFile) -> Uploaded:
+        """Admit and store one received distribution file, with the caller's own right.
+
+        Raises UploadRejected, FileConflict, ProjectClosed, AccessDenied, TooBusy, IndexNotReady, BackendUnavailable.
+        """
+        incoming.finish()
+        admitted = admit(form, incoming.path)
+        with self._writers.lease(secret) as writer:
+            return self._publish(writer, admitted, incoming, verb="Publish")
+
+    def adopt(self, admitted: Admitted, incoming: IncomingFile) -> Uploaded:
+        """Store a file that lay in the storage without a record, with the server's own right."""
+        return self._publish(self._backend, admitted, incoming, verb="Adopt")
+
+    def _publish(self, writer: Backend, admitted: Admitted, incoming: IncomingFile, *, verb: str) -> Uploaded:
+        name = admitted.name
+        staged = incoming.staged(name.project, name.filename)
+        with self._told(), self._incoming.receive() as side:
+            files = [staged]
+            if admitted.metadata_bytes is not None:
+                side.write(admitted.metadata_bytes)
+                files.append(side.staged(name.project, metadata_filename(name.filename)))
+            return self._changes.publish(writer, name, admitted.record, files, verb=verb)
+
+    # --- the whole of it --------------------------------------------------------------------------------------------
+
+    @property
+    def index(self) -> LocalIndex:
+        """The local index, for work on all of it (adoption)."""
+        return self._index
+
+    @property
+    def backend(self) -> Backend:
+        """The storage, opened with the server's own right, for work on all of it (adoption)."""
+        return self._backend
+
+    def sync(self) -> None:
+        """Bring the local index in step now. Raises IndexNotReady, BackendUnavailable."""
+        self._sync.sync()
+
+    def sync_soon(self) -> None:
+        """Bring the local index in step without waiting for it, where the storage is followed."""
+        self._sync.look_soon()
+
+    def index_mtime(self) -> int | None:
+        """Unix time of the last completed sync, by any process, also of one that found nothing; never going back."""
+        at = self._sync.synced_at()
+        return None if at is None else int(at)
+
+    def health(self) -> Health:
+        at = self._sync.synced_at()
+        return Health(self._index.is_ready(), None if at is None else max(0.0, time.time() - at), self._sync.problem)
+
+    def start(self) -> None:
+        """Sweep what a crash left of uploads, and begin to follow the storage."""
+        try:
+            self._incoming.sweep()
+        except OSError as error:
+            log.warning("unfinished uploads cannot be swept: repository=%s reason=%s", self.name, error.strerror)
+        self._sync.start()
+
+    def wait_until_ready(self, timeout: float) -> bool:
+        """Whether the first sync is complete, waiting `timeout` seconds for it at most."""
+        end = time.monotonic() + timeout
+        while not self._index.is_ready():
+            if time.monotonic() >= end or self._sync.problem:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def stop(self) -> None:
+        """No longer follow the storage; requests in flight go on."""
+        self._sync.stop()
+
+    def close(self) -> None:
+        """Let go of everything. Nobody may be using it."""
+        self.stop()
+        self._writers.close()
+        self._incoming.close()
+        self._index.close()
+        self._backend.close()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _surely(self, look: Callable[[], Found | None]) -> Found | None:
+        """Look; where that finds nothing, ask the storage before saying so."""
+        with self._told():
+            found = look()
+            if found is not None:
+                return found
+            if not self._sync.look() and self._sync.staleness() > self._server.redirect_max_staleness:
+                raise IndexNotReady(self.name, f"its storage has not answered for too long ({self._sync.problem})", retry_after=10)
+            return look()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """A damaged index is not the caller's business: it is being built anew, and the caller may come again."""
+        try:
+            yield
+        except IndexDamaged as error:
+            self._sync.look_soon()
+            raise IndexNotReady(self.name, "it is damaged and being built anew") from error
+
+    def _ask(self, secret: str) -> Access:
+        try:
+            with contextlib.closing(self._open_for(secret)) as backend:
+                return backend.access()
+        except ValidationError:  # not even of a secret's form
+            return Access.NONE
+
+    def _open_for(self, secret: str) -> Backend:
+        return self._settings.plugin.open(self.config, self._secret(secret), self._workdir)
+
+    def _secret(self, secret: str) -> BackendSecret:
+        return self._settings.plugin.secret_model.model_validate({"type": self.config.type, "raw": secret})

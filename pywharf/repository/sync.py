@@ -1,0 +1,237 @@
+"""Keeping the local index in step with the backend: on time, on demand, and again when it is damaged.
+
+Any thread of any process may sync; the index's compare-and-swap on its cursor makes that safe. The thread that looks
+for changes made elsewhere runs in one process at a time: whoever holds a lock that the kernel frees.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+from pywharf.backend.interface import Backend
+from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, WharfError
+from pywharf.files import locked, open_lock, try_lock
+from pywharf.repository.index_file import IndexDamaged
+from pywharf.repository.local_index import LocalIndex
+
+FRESH = 1.0  # seconds: how old the begin of a sync may be that answers "not here"
+PATIENCE = 5.0  # seconds that somebody who looks waits for a sync that another thread is busy with
+LONGEST_PAUSE = 60.0  # seconds between attempts while the storage is in trouble
+ATTEMPTS = 100  # of one sync, against processes that were faster
+REBUILDS = 3  # of one sync, of an index that is found damaged again
+NEVER = float("-inf")
+
+log = logging.getLogger(__name__)
+
+
+class Synchroniser:
+    """Brings one repository's local index in step with its backend."""
+
+    def __init__(self, repository: str, backend: Backend, index: LocalIndex, *, interval: float, folder: Path) -> None:
+        """interval: seconds between looks for changes made elsewhere. folder: where the index lies."""
+        self._repository = repository
+        self._backend = backend
+        self._index = index
+        self._interval = interval
+        self._lock = folder / f"{repository}.lock"  # held while the index is made or thrown away
+        self._leading = folder / f"{repository}.leader"  # held by the process that looks on time
+        self._synced = folder / f"{repository}.synced"  # its mtime: when the index was last in step
+        self._turn = threading.Lock()
+        self._began = NEVER  # monotonic begin of the last attempt
+        self._began_at = 0.0  # the same in Unix time
+        self._in_step = NEVER  # monotonic begin of the last attempt that succeeded
+        self._failure: BackendUnavailable | IndexNotReady | None = None  # how the last one ended
+        self._stop = threading.Event()
+        self._now = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # --- on demand --------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Return once a sync that began after this call is complete. Raises BackendUnavailable, IndexNotReady."""
+        asked = time.monotonic()
+        with self._turn:
+            if self._began < asked:
+                self._attempt()
+            if self._failure is not None:
+                raise _alike(self._failure)
+
+    def look(self) -> bool:
+        """Whether a sync that began less than a second before this call, or later, has succeeded; runs one where none began.
+
+        Never raises for trouble. False also where another thread's sync does not come to its end.
+        """
+        asked = time.monotonic()
+        if not self._turn.acquire(timeout=PATIENCE):
+            return False
+        try:
+            if asked - self._began >= FRESH:
+                self._attempt()
+            return self._failure is None
+        finally:
+            self._turn.release()
+
+    def look_soon(self) -> None:
+        """Let the thread sync now, though not twice a second: somebody met a damaged index."""
+        self._now.set()
+
+    def staleness(self) -> float:
+        """Seconds since the index was last in step, by any process, as far as the clock can be believed; infinite where it never was."""
+        ours = time.monotonic() - self._in_step
+        mtime = self.synced_at()
+        anyones = float("inf") if mtime is None else time.time() - mtime
+        return min(ours, anyones) if anyones >= 0 else ours
+
+    def synced_at(self) -> float | None:
+        """Unix time of the last completed sync, by any process; None where there was none."""
+        try:
+            return self._synced.stat().st_mtime
+        except OSError:
+            return None
+
+    @property
+    def problem(self) -> str:
+        """Why the last attempt failed; "" where it did not, or where another process has been in step since."""
+        failure, at = self._failure, self.synced_at()
+        return "" if failure is None or (at is not None and at > self._began_at) else str(failure)
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name=f"sync {self._repository}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; waits for a sync in progress only a moment, since a storage can hang."""
+        self._stop.set()
+        self._now.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        failures = 0
+        told = ""  # the failure that the log has
+        descriptor = -1  # of the lock that makes this process the one that looks on time
+        try:
+            while not self._stop.is_set():
+                asked_for = self._now.is_set()
+                self._now.clear()
+                try:
+                    if descriptor < 0:
+                        descriptor = open_lock(self._leading)
+                    if try_lock(descriptor) or asked_for or not self._index.is_ready():
+                        self.sync()
+                        if told:
+                            log.info("sync works again: repository=%s", self._repository)
+                        failures, told = 0, ""
+                except Exception as error:  # the loop has to go on whatever a backend does; health tells what happened
+                    failures += 1
+                    if str(error) != told and not self._stop.is_set():
+                        _tell(self._repository, error)
+                        told = str(error)
+                self._wait(failures)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _wait(self, failures: int) -> None:
+        pause = self._interval
+        if failures:
+            pause = min(LONGEST_PAUSE, self._interval * 2 ** min(failures, 20)) * random.uniform(0.75, 1.25)  # noqa: S311
+        if self._now.wait(pause) and not self._stop.is_set():
+            self._stop.wait(max(0.0, self._began + FRESH - time.monotonic()))
+
+    # --- one sync ---------------------------------------------------------------------------------------------------
+
+    def _attempt(self) -> None:
+        """One sync; what came of it is kept for those who waited for it. Raises nothing but what is a bug."""
+        self._began, self._began_at = time.monotonic(), time.time()
+        failure: BackendUnavailable | IndexNotReady | None = BackendUnavailable("a fault of the program; the log says more")
+        try:
+            self._bring_in_step()
+            self._note(self._began_at)
+            self._in_step = self._began
+            failure = None
+        except AccessDenied:
+            failure = BackendUnavailable("the server's own secret (admin_secret) is not allowed to read it", retry_after=60)
+        except OSError as error:
+            failure = IndexNotReady(self._repository, f"ROOT cannot be used ({error.strerror or type(error).__name__})", retry_after=30)
+        except (BackendUnavailable, IndexNotReady) as error:
+            failure = _alike(error)
+        finally:
+            self._failure = failure
+
+    def _bring_in_step(self) -> None:
+        damaged = 0
+        for _ in range(ATTEMPTS):
+            try:
+                if not self._index.exists():
+                    self._make()
+                self._index.keep_names()
+                before = self._index.cursor()
+                changes = self._backend.read_changes(before)
+                if changes.reset and before is not None:
+                    log.warning("the storage's history is another one, reading all of it: repository=%s", self._repository)
+                if self._index.apply(before, changes):
+                    return
+            except IndexDamaged as error:
+                damaged += 1
+                if damaged > REBUILDS:
+                    raise IndexNotReady(self._repository, "it is damaged, and building it anew does not mend it", retry_after=30) from error
+                log.error("local index damaged, building it anew: repository=%s reason=%s", self._repository, error)
+                self._make_anew(certain=damaged > 1)
+        raise IndexNotReady(self._repository, "other processes keep changing it")
+
+    def _make(self) -> None:
+        with locked(self._lock):
+            self._index.create()
+
+    def _make_anew(self, *, certain: bool) -> None:
+        with locked(self._lock):
+            if certain or not self._sound():
+                self._index.rebuild()
+            else:  # another process has built it anew while this one waited
+                self._index.create()
+
+    def _sound(self) -> bool:
+        try:
+            self._index.check()
+        except (IndexDamaged, IndexNotReady):
+            return False
+        return True
+
+    def _note(self, at: float) -> None:
+        """Keep `at` as the time of the last sync, in whole seconds, never going back even if the clock does."""
+        found = self.synced_at()
+        if found is not None and int(at) <= int(found):
+            return
+        with locked(self._lock):
+            found = self.synced_at()
+            if found is None:
+                # Shown when it has its time: until then it would say now, and go back.
+                new = self._synced.with_name(f".{self._synced.name}.new")
+                os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+                os.utime(new, (int(at), int(at)))
+                os.rename(new, self._synced)
+            elif int(at) > int(found):
+                os.utime(self._synced, (int(at), int(at)))
+
+
+def _alike(error: BackendUnavailable | IndexNotReady) -> BackendUnavailable | IndexNotReady:
+    """The same error anew: one that is kept and raised again would keep alive, and grow by, the frames it went through."""
+    if isinstance(error, IndexNotReady):
+        return IndexNotReady(error.repository, error.reason, retry_after=error.retry_after)
+    return BackendUnavailable(error.reason, retry_after=error.retry_after)
+
+
+def _tell(repository: str, error: Exception) -> None:
+    if isinstance(error, WharfError | OSError):
+        log.warning("sync failed: repository=%s reason=%s", repository, error)
+    else:
+        log.error("sync failed by a fault of the program: repository=%s", repository, exc_info=error)
