@@ -1,0 +1,190 @@
+"""The WSGI application: from an environ to a route, through the funnel, to a response, and one line in the log.
+
+Bottle keeps the routes and finds them; the rest is ours, since what Bottle believes of a request (X-Forwarded-Host, paths that
+are not UTF-8, forms of any size) and tells of an error is not what strangers should get. A faster answer to the hot GETs can
+stand in `_answer` in front of the routes, if it goes through `Callers.identify` as they do.
+
+A request works on one generation of the repositories from its begin until its response is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import bottle
+
+from pywharf.backend.interface import Access
+from pywharf.config import ServerSettings
+from pywharf.web import admin, files, health, upload
+from pywharf.web.callers import Callers, basic_credentials, bearer_token
+from pywharf.web.errors import MethodNotAllowed, NotFound
+from pywharf.web.page_cache import PageCache
+from pywharf.web.pypi_json import PypiJson
+from pywharf.web.request import Request
+from pywharf.web.responses import Body, Response, failure, refusal, status_of
+from pywharf.web.simple import SimplePages
+from pywharf.web.throttle import Throttle
+from pywharf.wharf import Wharf
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Handler = Callable[..., Response]
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("pywharf.access")
+
+
+def make_app(wharf: Wharf, settings: ServerSettings, *, throttle: Throttle | None = None, page_cache_bytes: int = 32 * 1024 * 1024) -> App:
+    """The application that serves a wharf. page_cache_bytes: how much of rendered pages is kept in memory."""
+    return App(wharf, settings, throttle or Throttle(), PageCache(page_cache_bytes))
+
+
+class App:
+    """A WSGI application. routes: all of them, as Bottle keeps them; every new one is covered by the tests that go through them."""
+
+    def __init__(self, wharf: Wharf, settings: ServerSettings, throttle: Throttle, cache: PageCache) -> None:
+        self._wharf = wharf
+        self._callers = Callers(wharf, throttle)
+        self._bottle = bottle.Bottle()
+        extra_index_url = settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else ""
+        simple = SimplePages(cache, extra_index_url)
+        json = PypiJson(cache)
+        self._open("/health", "GET", health.health)
+        self._open("/initialize", "POST", admin.Initialize(wharf, throttle))
+        for address in ("/", "/simple", "/legacy"):
+            self._route(address, "POST", Access.WRITE, upload.upload)
+        self._route("/", "GET", Access.READ, simple.home)
+        self._route("/simple", "GET", Access.READ, simple.project_list)
+        self._route("/simple/<project>", "GET", Access.READ, simple.project_page)
+        self._route("/simple//<project>", "GET", Access.READ, simple.project_page)  # as pipenv spells it; leads to the right one
+        self._route("/simple/<project>/<filename>", "GET", Access.READ, files.distribution_file)
+        self._route("/pypi/<project>/json", "GET", Access.READ, json.project)
+        self._route("/pypi/<project>/<version>/json", "GET", Access.READ, json.release)
+        self._route("/index_mtime", "GET", Access.READ, admin.index_mtime)
+
+    @property
+    def routes(self) -> list[Any]:
+        """Bottle's routes: each has a `rule` and a `method`."""
+        routes: list[Any] = self._bottle.routes
+        return routes
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Sending:
+        began = time.perf_counter()
+        request = Request(environ)
+        held = ExitStack()
+        response = self._answer(request, held)
+        if not isinstance(response.body, bytes):
+            held.callback(response.body.close)
+        try:
+            start_response(response.status_line, response.header_list)
+        except BaseException:
+            held.close()
+            raise
+        return Sending(request, response, held, began)
+
+    def _answer(self, request: Request, held: ExitStack) -> Response:
+        try:
+            request.generation = held.enter_context(self._wharf.hold())
+            return self._find(request)()
+        except Exception as error:  # the last resort: whatever it was, the next request is served
+            if status_of(error) != 500:
+                if status_of(error) == 503:
+                    log.warning("cannot serve: %s reason=%s", request.loggable_line(), error)
+                return refusal(request, error)
+            reference = secrets.token_hex(4)
+            log.error("unexpected error: reference=%s %s\n%s", reference, request.loggable_line(), _told(request))
+            return failure(request, reference)
+
+    def _find(self, request: Request) -> Callable[[], Response]:
+        """The handler of a route with its arguments. Where there is none only a caller is told so."""
+        try:
+            if request.path is None:
+                raise bottle.HTTPError(404)
+            route, arguments = self._bottle.router.match({"REQUEST_METHOD": request.method, "PATH_INFO": request.path})
+        except bottle.HTTPError as missing:
+            self._callers.identify(request, Access.READ)
+            if missing.status_code == 405:
+                raise MethodNotAllowed(_methods(missing.get_header("Allow"))) from None
+            raise NotFound from None
+        return lambda: route.callback(request, **arguments)
+
+    # --- routes, each with and without its final slash ----------------------------------------------------------------
+
+    def _route(self, address: str, method: str, needs: Access, handler: Handler) -> None:
+        """A route for callers."""
+
+        def guarded(request: Request, **arguments: str) -> Response:
+            return handler(request, self._callers.identify(request, needs), **arguments)
+
+        self._open(address, method, guarded)
+
+    def _open(self, address: str, method: str, handler: Handler) -> None:
+        """A route that sees to it itself who may use it."""
+        for rule in sorted({address, address.rstrip("/") + "/"}):
+            self._bottle.route(rule, method, handler)
+
+
+class Sending:
+    """The response on its way: counts the bytes, and lets go of everything when it is closed."""
+
+    def __init__(self, request: Request, response: Response, held: ExitStack, began: float) -> None:
+        self._request = request
+        self._response = response
+        self._held = held
+        self._began = began
+        self._bytes = 0
+        self._pieces = self._send()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def _send(self) -> Iterator[bytes]:
+        body: bytes | Body = self._response.body
+        if self._request.method == "HEAD" or self._response.status == 304:
+            return
+        try:
+            for piece in (body,) if isinstance(body, bytes) else body:
+                self._bytes += len(piece)
+                yield piece
+        except Exception as error:  # the begin of the body is out: only a closed connection tells the client that it is not whole
+            log.error("response cut short: %s bytes=%d\n%s", self._request.loggable_line(), self._bytes, _told(self._request))
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the response cannot be completed") from error
+
+    def close(self) -> None:
+        """Called by the server once, whatever happened."""
+        try:
+            self._held.close()
+        finally:
+            access_log.info(
+                "%s status=%d repository=%s bytes=%d ms=%.1f peer=%s",
+                self._request.loggable_line(),
+                self._response.status,
+                self._request.repository_name or "-",
+                self._bytes,
+                (time.perf_counter() - self._began) * 1000,
+                self._request.peer or "-",
+            )
+
+
+def _methods(allow: str) -> tuple[str, ...]:
+    methods = allow.split(",")
+    return tuple(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+
+
+def _told(request: Request) -> str:
+    """The traceback of the error being handled, without what the caller authenticated with."""
+    told = traceback.format_exc()
+    authorization = request.header("Authorization")
+    credentials = basic_credentials(authorization)
+    for needle in (credentials and credentials.secret, bearer_token(authorization), authorization):
+        if needle:
+            told = told.replace(needle, "***")
+    return told

@@ -1,0 +1,120 @@
+"""Who sent a request, and whether they may: the one funnel that every route but the open ones goes through.
+
+Whatever is wrong with what a stranger shows, the answer is the same 401, after the same time: an unknown repository, a wrong
+secret, a header that cannot be read. That a repository exists is told only to those who have its secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pywharf.backend.interface import Access
+from pywharf.errors import AccessDenied
+from pywharf.repository.repository import Repository
+from pywharf.web.errors import NotAuthenticated
+from pywharf.web.request import Request
+from pywharf.web.throttle import Throttle
+from pywharf.wharf import Wharf
+
+MAX_AUTHORIZATION = 8192  # characters; no token is that long
+DENIAL_TAKES = 0.005  # seconds at least, so that a name that is known and one that is not cannot be told apart
+
+_SCHEME = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([^ ].*)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent the request: a repository, and what they may do there."""
+
+    repository: Repository
+    access: Access
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody claims to be, unchecked."""
+
+    user: str
+    secret: str = field(repr=False)
+
+
+class Callers:
+    """The funnel. Shared between threads."""
+
+    def __init__(self, wharf: Wharf, throttle: Throttle, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._wharf = wharf
+        self._throttle = throttle
+        self._sleep = sleep
+
+    def identify(self, request: Request, needs: Access) -> Caller:
+        """The caller of a request, who may do what `needs` says.
+
+        Raises NotAuthenticated (401), Throttled (429), AccessDenied (403: known, but not allowed), BackendUnavailable (503).
+        """
+        credentials = basic_credentials(request.header("Authorization"))
+        if credentials is None:
+            raise NotAuthenticated
+        repository = request.generation.find(credentials.user)
+        access = self._access(request.peer, repository, credentials.secret, needs)
+        if repository is None or access == Access.NONE:
+            raise NotAuthenticated
+        request.repository_name = repository.name
+        self._wharf.claim()
+        if access < needs:
+            raise AccessDenied("write" if needs == Access.WRITE else "read")
+        return Caller(repository, access, credentials.secret)
+
+    def _access(self, peer: str, repository: Repository | None, secret: str, needs: Access) -> Access:
+        """What a secret may do. A wrong one is counted, and takes its time. Raises Throttled, BackendUnavailable."""
+        began = time.monotonic()
+        known = repository.remembered(secret, needs) if repository else None
+        if known:
+            return known
+        # Right a moment ago, and asked about again because writing wants a fresher answer than reading: no guess.
+        if not (repository and repository.remembered(secret, Access.READ)):
+            self._throttle.admit(peer)
+        access = repository.access(secret, needs) if repository else Access.NONE
+        if access == Access.NONE:
+            self._sleep(max(0.0, began + DENIAL_TAKES - time.monotonic()))
+            self._throttle.wrong(peer)
+        return access
+
+
+def basic_credentials(authorization: str | None) -> Credentials | None:
+    """What an Authorization header of the scheme Basic says (RFC 7617, UTF-8); None where it says nothing that could be right.
+
+    The user ends at the first colon; the secret may hold further ones, but no control characters, and is not empty.
+    """
+    token = scheme_token(authorization, "basic")
+    if token is None:
+        return None
+    try:
+        text = base64.b64decode(token, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, secret = text.partition(":")
+    if not colon or not secret or _CONTROL.search(text):
+        return None
+    return Credentials(user, secret)
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of an Authorization header of the scheme Bearer (RFC 6750); None where there is none."""
+    return scheme_token(authorization, "bearer")
+
+
+def scheme_token(authorization: str | None, scheme: str) -> str | None:
+    """What stands behind the scheme, where the header is of this scheme and of a length that can be meant."""
+    if authorization is None or len(authorization) > MAX_AUTHORIZATION:
+        return None
+    match = _SCHEME.fullmatch(authorization.strip())
+    if match is None or match.group(1).lower() != scheme:
+        return None
+    return match.group(2)

@@ -1,0 +1,57 @@
+"""Readers for the header fields that come as lists: preferences with weights, and entity tags.
+
+Pure. Source: RFC 9110, sections 12.4.2 (weights), 12.5.3 (Accept-Encoding), 13.1.2 (If-None-Match).
+"""
+
+from __future__ import annotations
+
+import re
+
+_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+
+
+def weights(header: str) -> dict[str, float]:
+    """Take a list of preferences apart: "gzip;q=0.5, *;q=0" -> {"gzip": 0.5, "*": 0.0}.
+
+    Names come in lower case; a weight that is none counts as 0, so that the preference is not relied on.
+    """
+    found: dict[str, float] = {}
+    for item in header.split(","):
+        name, *parameters = [part.strip() for part in item.split(";")]
+        if not name:
+            continue
+        weight = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "q":
+                weight = float(value.strip()) if _WEIGHT.fullmatch(value.strip()) else 0.0
+        found[name.lower()] = weight
+    return found
+
+
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Whether a response may be compressed, and the client likes that at least as well as having it plain."""
+    asked = weights(accept_encoding or "")
+    gzip = asked.get("gzip", asked.get("x-gzip", asked.get("*", 0.0)))
+    return gzip > 0 and gzip >= asked.get("identity", 0.0)
+
+
+def wants_problem(accept: str | None) -> bool:
+    """Whether an error should be told as a problem document (RFC 9457): JSON is asked for by name, and no less than text."""
+    asked = weights(accept or "")
+    json = max(asked.get("application/problem+json", 0.0), asked.get("application/json", 0.0))
+    return json > 0 and json >= asked.get("text/plain", asked.get("text/*", asked.get("*/*", 0.0)))
+
+
+def none_match(if_none_match: str | None, etag: str) -> bool:
+    """Whether the condition holds and the response is to be sent; False means 304.
+
+    if_none_match: the field as it came, None where it did not. etag: the strong tag of what would be sent, quotes included.
+    Tags are compared weakly, as this field asks for; "*" stands for anything there is.
+    """
+    if if_none_match is None:
+        return True
+    if if_none_match.strip() == "*":
+        return False
+    return etag.strip('"') not in _ENTITY_TAG.findall(if_none_match)

@@ -1,0 +1,236 @@
+"""Running the server: built from Cheroot's parts, started, and stopped in order.
+
+In order means: nobody new is let in; whoever has not begun a request is sent away; requests that have begun get their time;
+what is not done by then is cut off, and a body cut off is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import socket
+import threading
+import time
+import traceback as traceback_
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from cheroot.workers import threadpool
+from cheroot.wsgi import Server as CherootServer
+
+from pywharf.web.server.http_request import Connection
+from pywharf.web.server.lingering import Lingering
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+# Cheroot's options that make sense here, with their types and our defaults.
+_OPTIONS: dict[str, tuple[type, object]] = {
+    "numthreads": (int, 32),  # requests worked on at the same time
+    "request_queue_size": (int, 1024),  # connections the kernel holds until they are accepted
+    "timeout": (float, 30.0),  # seconds one read or write of a connection may take, and an idle one is kept
+    "shutdown_timeout": (float, 30.0),  # seconds requests in flight have to finish when the server stops
+    "accepted_queue_size": (int, 1024),  # connections that wait for a thread; beyond, 503
+    "accepted_queue_timeout": (float, 0.0),  # seconds the server stands still when that queue is full, before the 503
+    "keep_alive_conn_limit": (int, 1000),  # idle connections kept for further requests
+    "max_request_header_size": (int, 32 * 1024),  # bytes, with the request line
+    "max_request_body_size": (int, 0),  # bytes; 0: each repository's max_file_bytes decides
+    "expiration_interval": (float, 0.5),  # seconds between looks for idle connections
+    "nodelay": (bool, True),  # TCP_NODELAY
+    "reuse_port": (bool, False),  # SO_REUSEPORT: several servers on one port
+}
+CUT_OFF = 5.0  # seconds a request that was cut off has to notice
+
+log = logging.getLogger(__name__)
+
+
+def cheroot_option_names() -> Mapping[str, type]:
+    """The options that `serve` takes, by name, with their types."""
+    return {name: type_ for name, (type_, _) in _OPTIONS.items()}
+
+
+def serve(
+    app: WSGIApplication,
+    *,
+    host: str,
+    port: int,
+    options: Mapping[str, object] | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order and return. Call it in the main thread.
+
+    port: 0 takes a free one. options: see `cheroot_option_names`. on_ready: is told "host:port" once connections are taken.
+    A second signal does not wait any longer. Raises OSError where the address cannot be bound or the server ended by itself,
+    ValueError for an option.
+    """
+    with _StopSignals() as signals:
+        with running(app, host=host, port=port, options=options, on_end=signals.server_ended) as address:
+            if on_ready is not None:
+                on_ready(address)
+            number = signals.wait()
+            signals.give_back()
+            if not number:
+                raise OSError("the server ended by itself; its log says why")
+            log.info("stopping: signal=%s", signal.Signals(number).name)
+
+
+class _StopSignals:
+    """The signals that stop the server, from when they are taken until they are given back.
+
+    Each arrives as a byte on a socket. A Python handler alone would not do: it runs when the main thread next runs Python,
+    and a signal that comes just before that thread goes to sleep would stay unnoticed until the next one.
+    """
+
+    def __init__(self) -> None:
+        self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopSignals:
+        self._before = {number: signal.signal(number, _noticed) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._descriptor = signal.set_wakeup_fd(self._wake.fileno())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+        signal.set_wakeup_fd(self._descriptor)
+        self._wake.close()
+        self._woken.close()
+
+    def wait(self) -> int:
+        """The number of the signal that came first; 0 where the server ended before."""
+        return self._woken.recv(1)[0]
+
+    def server_ended(self) -> None:
+        """Wake who waits. For any thread."""
+        with suppress(OSError):  # nobody waits any more
+            self._wake.send(b"\0")
+
+    def give_back(self) -> None:
+        """From now on the signals do what they did before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _noticed(number: int, frame: object) -> None:
+    """The byte is what counts; this keeps the signal from doing what it otherwise does."""
+
+
+@contextmanager
+def running(
+    app: WSGIApplication,
+    *,
+    host: str,
+    port: int,
+    options: Mapping[str, object] | None = None,
+    on_end: Callable[[], None] | None = None,
+) -> Iterator[str]:
+    """A server that runs in threads of its own during the `with`, and is stopped in order at its end.
+
+    Gives "host:port". on_end: is called when it ends by itself, which it does only where something is very wrong.
+    Raises OSError, ValueError as `serve` does.
+    """
+    server = Server(app, host, port, options or {})
+    server.prepare()
+
+    def work() -> None:
+        try:
+            server.serve()
+        finally:
+            if on_end is not None:
+                on_end()
+
+    thread = threading.Thread(target=work, name="accept connections", daemon=True)
+    thread.start()
+    try:
+        yield server.address
+    finally:
+        server.stop()
+        thread.join(CUT_OFF)
+
+
+class Server(CherootServer):
+    """Cheroot's server with our connections, threads and log."""
+
+    ConnectionClass = Connection
+
+    def __init__(self, app: WSGIApplication, host: str, port: int, options: Mapping[str, object]) -> None:
+        values: dict[str, Any] = {name: default for name, (_, default) in _OPTIONS.items()}
+        for name, value in options.items():
+            if name not in _OPTIONS:
+                raise ValueError(f"{name} is no option of the server; there are {', '.join(sorted(_OPTIONS))}")
+            values[name] = _OPTIONS[name][0](value)
+        if values["numthreads"] < 1:
+            raise ValueError("numthreads: at least one thread is needed")
+        threads, queue_size = values.pop("numthreads"), values.pop("accepted_queue_size")
+        queue_timeout = values.pop("accepted_queue_timeout")
+        super().__init__((host, port), app, server_name="pywharf")
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.software = "pywharf"
+        self.lingering = Lingering()
+        self.requests = Threads(self, min=threads, accepted_queue_size=queue_size, accepted_queue_timeout=queue_timeout)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as "host:port"; the real port, where 0 was asked for."""
+        host, port = self.bind_addr
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def stop(self) -> None:
+        """Stop in order. Takes `shutdown_timeout` and a moment at most."""
+        super().stop()
+        self.lingering.close(min(1.0, self.shutdown_timeout))
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Cheroot's messages, into our log: it forgets nothing and shows no secret."""
+        log.log(level, "%s%s", msg, "\n" + traceback_.format_exc() if traceback else "")
+
+
+class Threads(threadpool.ThreadPool):
+    """Cheroot's threads, which no stuck request keeps from ending: neither the server's stop nor the process's exit waits for ever.
+
+    Reaches into what Cheroot keeps to itself: its worker cannot be made a daemon, nor its queue be written to, otherwise.
+    """
+
+    def _spawn_worker(self) -> threadpool.WorkerThread:
+        worker: threadpool.WorkerThread = threadpool.WorkerThread(self.server)  # type: ignore[no-untyped-call]  # Cheroot's stubs
+        worker.name = f"worker {worker.name}"
+        worker.daemon = True
+        worker.start()
+        return worker
+
+    def stop(self, timeout: float = 5) -> None:
+        """Let requests in flight finish within `timeout` seconds, then cut them off."""
+        workers: list[threadpool.WorkerThread] = list(self._clear_threads())  # type: ignore[attr-defined]
+        pending: queue.Queue[object] = self._queue  # type: ignore[attr-defined]
+        pending.maxsize = 0
+        for _ in workers:
+            pending.put(threadpool._SHUTDOWNREQUEST)  # type: ignore[attr-defined]  # behind every connection accepted before
+        _wait(workers, timeout, lambda conn: conn.is_idle, socket.SHUT_RD)
+        left = _wait(workers, CUT_OFF, lambda conn: True, socket.SHUT_RDWR)
+        if left:
+            log.error("requests did not end and are abandoned: threads=%d", left)
+
+
+def _wait(workers: list[threadpool.WorkerThread], timeout: float, is_to_end: Callable[[Connection], bool], how: int) -> int:
+    """Wait until all workers ended, shutting down the connections that are to end. Returns how many workers are left."""
+    end = time.monotonic() + timeout
+    while alive := [worker for worker in workers if worker.is_alive()]:
+        for worker in alive:
+            connection = worker.conn
+            if connection is not None and is_to_end(connection):
+                _shut_down(connection, how)
+        if time.monotonic() >= end:
+            return len(alive)
+        alive[0].join(0.02)
+    return 0
+
+
+def _shut_down(connection: Connection, how: int) -> None:
+    try:
+        connection.socket.shutdown(how)
+    except OSError:
+        return  # it ended meanwhile

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from pywharf.config import ServerSettings
+from pywharf.web.app import App, make_app
+from pywharf.web.throttle import Throttle
+
+from .client import Client, basic
+from .fakes import WRITE, FakeRepository, FakeWharf
+
+EXTRA = "https://extra.example/simple/"
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def repository() -> FakeRepository:
+    repository = FakeRepository()
+    repository.put("demo-1.0-py3-none-any.whl", b"wheel " * 100, b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nSummary: A demo\n")
+    repository.put("demo-1.0.tar.gz", b"sdist")
+    return repository
+
+
+@pytest.fixture
+def other() -> FakeRepository:
+    other = FakeRepository("other")
+    other.secrets = {"other-read": other.secrets["read-me"], "other-write": other.secrets["write-me"]}
+    return other
+
+
+@pytest.fixture
+def wharf(repository: FakeRepository, other: FakeRepository) -> FakeWharf:
+    return FakeWharf(repository, other)
+
+
+@pytest.fixture
+def app(wharf: FakeWharf, clock: Clock) -> App:
+    return make_app(wharf.wharf, ServerSettings(extra_index_url=EXTRA), throttle=Throttle(clock=clock))
+
+
+@pytest.fixture
+def client(app: App) -> Client:
+    """A reader of the repository "local"."""
+    return Client(app)
+
+
+@pytest.fixture
+def writer(app: App) -> Client:
+    """A writer of the repository "local"."""
+    return Client(app, basic("local", WRITE))
+
+
+@pytest.fixture
+def stranger(app: App) -> Client:
+    """Somebody without credentials."""
+    return Client(app, None)

@@ -1,0 +1,1 @@
+"""Tests of the Cheroot server, over real sockets on this machine."""

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+from pywharf.web.server.lingering import Lingering
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A connection's two ends, over TCP as in life: a pair of Unix sockets has no resets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), timeout=5)
+        server, _ = listener.accept()
+    return server, client
+
+
+def is_reset(client: socket.socket) -> bool:
+    """Whether sending fails within a second."""
+    end = time.monotonic() + 1
+    with contextlib.suppress(TimeoutError):
+        while time.monotonic() < end:
+            try:
+                client.sendall(b"x" * 1000)
+            except ConnectionError:
+                return True
+            time.sleep(0.01)
+    return False
+
+
+def test_the_client_reads_the_last_answer_after_sending_everything() -> None:
+    server, client = pair()
+    server.sendall(b"401")
+
+    Lingering().add(server)
+    client.sendall(bytes(5_000_000))
+
+    assert client.recv(10) == b"401"
+    assert client.recv(10) == b""
+    client.close()
+
+
+def test_who_never_finishes_is_cut_off_after_a_while() -> None:
+    server, client = pair()
+    lingering = Lingering(longest=0.2)
+
+    lingering.add(server)
+
+    assert is_reset(client)
+    client.close()
+
+
+def test_who_sends_too_much_is_cut_off() -> None:
+    server, client = pair()
+
+    Lingering(most_bytes=5_000).add(server)
+
+    assert is_reset(client)
+    client.close()
+
+
+def test_beyond_its_number_connections_are_closed_at_once() -> None:
+    lingering = Lingering(most_sockets=2)
+    pairs = [pair() for _ in range(3)]
+
+    for server, _ in pairs:
+        lingering.add(server)
+
+    assert [is_reset(client) for _, client in pairs] == [False, False, True]
+    for _, client in pairs:
+        client.close()
+
+
+def test_a_connection_that_is_gone_already_is_no_trouble() -> None:
+    server, client = pair()
+    client.close()
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+    Lingering().add(server)
+
+
+def test_its_thread_ends_and_begins_anew() -> None:
+    lingering = Lingering()
+    for _ in range(3):
+        server, client = pair()
+        lingering.add(server)
+        client.close()
+        lingering_since = time.monotonic()
+        while lingering._running and time.monotonic() - lingering_since < 5:
+            time.sleep(0.01)
+        assert not lingering._running
+
+
+def test_closing_waits_only_so_long() -> None:
+    server, client = pair()
+    lingering = Lingering()
+    lingering.add(server)
+    began = time.monotonic()
+
+    lingering.close(0.1)
+
+    assert time.monotonic() - began < 1
+    client.close()

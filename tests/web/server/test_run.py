@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pywharf.web.server import run
+from pywharf.web.server.run import cheroot_option_names, running
+
+from .conftest import Raw, SmallApp, Starting
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def get(address: str, path: str = "/") -> int:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def in_background(address: str, path: str) -> tuple[threading.Thread, list[object]]:
+    found: list[object] = []
+
+    def work() -> None:
+        try:
+            found.append(get(address, path))
+        except (OSError, http.client.HTTPException) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, found
+
+
+# --- starting -------------------------------------------------------------------------------------------------------
+
+
+def test_several_servers_find_a_port_each(start: Starting) -> None:
+    with start() as one, start() as another:
+        assert one != another
+        assert [get(one), get(another)] == [200, 200]
+
+
+def test_a_port_that_is_taken_is_told(small_app: SmallApp) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(OSError, match="in use"),
+        running(small_app, host="127.0.0.1", port=taken.getsockname()[1]),
+    ):
+        pass
+
+
+def test_an_ipv6_address_is_told_in_brackets(small_app: SmallApp) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with running(small_app, host="::1", port=0, options={"numthreads": 1, "expiration_interval": 0.05}) as address:
+        assert address.startswith("[::1]:")
+        assert get(address) == 200
+
+
+def test_options_are_checked(small_app: SmallApp) -> None:
+    with pytest.raises(ValueError, match="numthread is no option"), running(small_app, host="127.0.0.1", port=0, options={"numthread": 1}):
+        pass
+    with pytest.raises(ValueError), running(small_app, host="127.0.0.1", port=0, options={"numthreads": "many"}):
+        pass
+    with pytest.raises(ValueError, match="at least one thread"), running(small_app, host="127.0.0.1", port=0, options={"numthreads": 0}):
+        pass
+
+
+def test_every_option_is_one_that_cheroot_has() -> None:
+    server = run.Server(SmallApp(), "127.0.0.1", 0, {})
+
+    assert {"numthreads", "request_queue_size", "timeout", "shutdown_timeout"} <= set(cheroot_option_names())
+    # Those that are no attribute of the server go to its threads.
+    assert {name for name in cheroot_option_names() if not hasattr(server, name)} == {"accepted_queue_size", "accepted_queue_timeout"}
+
+
+def test_options_arrive(start: Starting) -> None:
+    with start(numthreads=2, timeout=0.2) as address:
+        raw = Raw(address)
+        began = time.monotonic()
+        raw.send(b"GET / HT")
+        assert raw.rest().startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - began < 3
+
+
+def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, small_app: SmallApp) -> None:
+    with start(numthreads=1, accepted_queue_size=1) as address:
+        working, _ = in_background(address, "/wait")
+        small_app.entered.wait(5)
+        waiting = Raw(address)
+        waiting.send(GET)
+        time.sleep(0.1)
+
+        assert get(address) == 503
+
+        small_app.go_on.set()
+        working.join()
+        assert waiting.head().startswith(b"HTTP/1.1 200")
+
+
+# --- stopping -------------------------------------------------------------------------------------------------------
+
+
+def test_requests_in_flight_finish_and_nobody_new_is_let_in(start: Starting, small_app: SmallApp) -> None:
+    with start() as address:
+        thread, found = in_background(address, "/wait")
+        small_app.entered.wait(5)
+        threading.Timer(0.4, small_app.go_on.set).start()
+        began = time.monotonic()
+    took = time.monotonic() - began
+    thread.join()
+
+    assert found == [200]
+    assert 0.3 < took < 3
+    with pytest.raises(OSError):
+        get(address)
+
+
+def test_connections_without_a_request_do_not_hold_it_up(start: Starting) -> None:
+    with start(numthreads=4, shutdown_timeout=10) as address:
+        mute = [Raw(address) for _ in range(3)]
+        kept = Raw(address)
+        kept.send(GET)
+        kept.head()
+        time.sleep(0.1)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 2
+    for raw in mute:
+        assert not raw.rest().startswith(b"HTTP/1.1 200")
+
+
+def test_accepted_connections_that_wait_for_a_thread_are_still_served(start: Starting, small_app: SmallApp) -> None:
+    with start(numthreads=1) as address:
+        working, found = in_background(address, "/wait")
+        small_app.entered.wait(5)
+        waiting = Raw(address)
+        waiting.send(GET)
+        time.sleep(0.2)
+        threading.Timer(0.2, small_app.go_on.set).start()
+    working.join()
+
+    assert found == [200]
+    assert waiting.rest().endswith(b"hello")
+
+
+def test_a_body_still_on_its_way_at_the_end_is_cut_off_and_never_taken_for_whole(start: Starting, small_app: SmallApp) -> None:
+    with start(shutdown_timeout=0.3) as address:
+        raw = Raw(address)
+        raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
+        small_app.entered.wait(5)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 3
+    assert (small_app.read, small_app.cut_short) == ([], 1)
+
+
+def test_a_body_that_arrives_in_time_counts(start: Starting, small_app: SmallApp) -> None:
+    with start(shutdown_timeout=5) as address:
+        raw = Raw(address)
+        raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
+        small_app.entered.wait(5)
+        threading.Timer(0.3, raw.send, [b"67890"]).start()
+
+    assert small_app.read == [b"1234567890"]
+    assert raw.rest().startswith(b"HTTP/1.1 200")
+
+
+def test_a_request_that_is_stuck_is_abandoned(start: Starting, small_app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "CUT_OFF", 0.2)
+    with start(shutdown_timeout=0.2) as address:
+        thread, found = in_background(address, "/wait")
+        small_app.entered.wait(5)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 3
+    thread.join()
+    assert isinstance(found[0], Exception)
+
+
+SERVE = """
+import sys, time
+from pywharf.web.server.run import serve
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        print("slow", flush=True)
+        time.sleep(0.5)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+serve(app, host="127.0.0.1", port=0, options={"numthreads": 4}, on_ready=lambda address: print(address, flush=True))
+print("closed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_in_order_and_the_process_ends_well(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        thread, found = in_background(address, "/slow")
+        assert process.stdout.readline() == "slow\n"
+
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=10)
+        thread.join()
+
+    assert (process.returncode, output, found) == (0, "closed\n", [200])
+
+
+def test_a_signal_that_another_thread_receives_stops_the_server_as_well() -> None:
+    """As one does that comes just before the main thread goes to sleep: no Python handler runs."""
+    blocked = "(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}), print(address, flush=True))"
+    code = "import signal\n" + SERVE.replace("print(address, flush=True)", blocked)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+
+        process.terminate()
+        try:
+            output, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+
+    assert (process.returncode, output) == (0, "closed\n")
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    slow = SERVE.replace("sleep(0.5)", "sleep(20)")
+    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        thread, _ = in_background(address, "/slow")
+        assert process.stdout.readline() == "slow\n"
+
+        process.terminate()
+        time.sleep(0.3)
+        process.terminate()
+        process.wait(timeout=5)
+        thread.join()
+
+    assert process.returncode == -signal.SIGTERM
