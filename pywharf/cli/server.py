@@ -1,0 +1,138 @@
+"""`pywharf server ROOT`: the command's words, and what they are checked for before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from pywharf.cli.positional import Positional, positionals
+
+CHEROOT = "cheroot_"  # begins the parameter of an option that is Cheroot's
+_SECONDS = click.FloatRange(min=0)
+_PARAMETER_TYPES: dict[type, click.ParamType[Any]] = {bool: click.BOOL, int: click.IntRange(min=0), float: _SECONDS}
+
+
+class ServerCommand(click.Command):
+    """Our own options, and after them every option of Cheroot's server as an option of the same name."""
+
+    _cheroot: list[click.Parameter] | None = None
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if self._cheroot is None:
+            from pywharf.web.server.run import cheroot_option_names
+
+            ours = {parameter.name for parameter in self.params}
+            self._cheroot = [
+                click.Option([f"--{name}", CHEROOT + name], type=_PARAMETER_TYPES.get(type_, click.STRING), hidden=True)
+                for name, type_ in sorted(cheroot_option_names().items())
+                if name not in ours
+            ]
+        return [*super().get_params(ctx), *self._cheroot]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        names = [
+            f"--{(parameter.name or '').removeprefix(CHEROOT)} {parameter.type.name.upper().removesuffix(' RANGE')}"
+            for parameter in self.get_params(ctx)
+            if (parameter.name or "").startswith(CHEROOT)
+        ]
+        with formatter.section("Options of Cheroot's HTTP server, passed on as they are"):
+            formatter.write_text(", ".join(names))
+
+
+def _check_extra_index_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.BadParameter("has to be an http or https address, or '' to redirect nothing")
+    if parts.username or parts.password:
+        raise click.BadParameter("must not hold a user name or a secret: every client is sent there")
+    if any(character.isspace() or ord(character) < 32 for character in url) or not url.isascii():
+        raise click.BadParameter("has characters that no address has: write them percent-encoded")
+    return url
+
+
+@click.command(cls=ServerCommand, options_metavar="[OPTIONS]", short_help="Serve the repositories configured in ROOT.")
+@positionals(
+    Positional("root", "The folder that the server works in; the same as the argument.", click.Path(file_okay=False).shell_complete)
+)
+@click.option("--config", metavar="PATH", help="TOML file with the repositories. Checked, and kept in ROOT in place of what is there.")
+@click.option(
+    "--admin_secret",
+    metavar="PATH",
+    help="TOML file with the server's own secrets for the repositories' storages. Checked, and kept in ROOT in place of what is there.",
+)
+@click.option(
+    "--config_or_admin_secret_can_be_text",
+    is_flag=True,
+    help="Take a value of --config or --admin_secret that is no existing file as the TOML itself. On a command line everybody on "
+    "this machine sees it in `ps`: better give secrets by PYWHARF_COMMAND_ADMIN_SECRET in the environment.",
+)
+@click.option(
+    "--auth_read_expires",
+    type=_SECONDS,
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a right secret may go on to read.",
+)
+@click.option(
+    "--auth_write_expires",
+    type=_SECONDS,
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a right secret may go on to write.",
+)
+@click.option(
+    "--extra_index_url",
+    metavar="URL",
+    callback=_check_extra_index_url,
+    help="Where clients are sent for projects unknown here; '' sends them nowhere.  [default: PyPI]",
+)
+@click.option(
+    "--redirect_max_staleness",
+    type=_SECONDS,
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Send nobody to the extra index once a repository's storage could not be asked for so long.",
+)
+@click.option("--debug", is_flag=True, help="Log more. Secrets stay out of the log all the same.")
+@click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on; 127.0.0.1 is this machine only.")  # noqa: S104 - the default that containers need; a loud line warns
+@click.option("--port", type=click.IntRange(0, 65535), default=8888, show_default=True, help="The port to listen on; 0 takes any free one.")
+def server(
+    root: str,
+    config: str | None,
+    admin_secret: str | None,
+    config_or_admin_secret_can_be_text: bool,
+    auth_read_expires: float,
+    auth_write_expires: float,
+    extra_index_url: str | None,
+    redirect_max_staleness: float,
+    debug: bool,
+    host: str,
+    port: int,
+    **cheroot: Any,
+) -> None:
+    """Serve the repositories configured in ROOT.
+
+    An empty ROOT gets a generated repository named "local", and the lines to use it are printed. Every further
+    --NAME VALUE is an option of Cheroot's HTTP server.
+    """
+    from pywharf.cli.start import GivenConfig, start
+    from pywharf.config import ServerSettings
+
+    settings = ServerSettings(
+        auth_read_expires=auth_read_expires,
+        auth_write_expires=auth_write_expires,
+        redirect_max_staleness=redirect_max_staleness,
+        **({} if extra_index_url is None else {"extra_index_url": extra_index_url}),
+    )
+    options = {name.removeprefix(CHEROOT): value for name, value in cheroot.items() if value is not None}
+    given = GivenConfig(config, admin_secret, config_or_admin_secret_can_be_text)
+    start(Path(root), given, settings, host=host, port=port, cheroot_options=options, debug=debug)

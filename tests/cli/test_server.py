@@ -1,0 +1,196 @@
+"""`pywharf server`: its words are checked before anything starts; and once through in a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.running import Run, environment
+
+from pywharf.cli import start as start_module
+from pywharf.cli.start import GivenConfig
+from pywharf.config import ServerSettings
+from pywharf.web.server.run import cheroot_option_names
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the command would start, call by call."""
+    calls: list[dict[str, Any]] = []
+
+    def start(root: Path, given: GivenConfig, settings: ServerSettings, **more: Any) -> None:
+        calls.append({"root": root, "given": given, "settings": settings, **more})
+
+    monkeypatch.setattr(start_module, "start", start)
+    return calls
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_those_of_the_settings(run: Run, started: list[dict[str, Any]]) -> None:
+    assert run("server", "/srv").exit_code == 0
+
+    assert started == [
+        {
+            "root": Path("/srv"),
+            "given": GivenConfig(None, None, False),
+            "settings": ServerSettings(),
+            "host": "0.0.0.0",
+            "port": 8888,
+            "cheroot_options": {},
+            "debug": False,
+        }
+    ]
+
+
+@pytest.mark.parametrize("spelling", [lambda flag: flag, lambda flag: flag.replace("_", "-")])
+def test_every_flag_is_taken_in_both_spellings(run: Run, started: list[dict[str, Any]], spelling: Any) -> None:
+    words = [
+        "--root=/srv", "--config=c_x", "--admin_secret=a_x", "--config_or_admin_secret_can_be_text", "--auth_read_expires=1",
+        "--auth_write_expires=2", "--extra_index_url=https://index.example/simple/", "--redirect_max_staleness=3", "--debug",
+        "--host=::1", "--port=0", "--request_queue_size=9",
+    ]  # fmt: skip
+
+    assert run("server", *[spelling(word.partition("=")[0]) + "".join(word.partition("=")[1:]) for word in words]).exit_code == 0
+
+    assert started == [
+        {
+            "root": Path("/srv"),
+            "given": GivenConfig("c_x", "a_x", True),
+            "settings": ServerSettings(1, 2, "https://index.example/simple/", 3),
+            "host": "::1",
+            "port": 0,
+            "cheroot_options": {"request_queue_size": 9},
+            "debug": True,
+        }
+    ]
+
+
+def test_the_extra_index_can_be_turned_off(run: Run, started: list[dict[str, Any]]) -> None:
+    assert run("server", "/srv", "--extra_index_url", "").exit_code == 0
+
+    assert started[0]["settings"].extra_index_url == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "ROOT is missing"),
+        (("/a", "--root", "/b"), "ROOT is given twice"),
+        (("/a", "/b"), "one argument too many: '/b'"),
+        (("/a", "--port", "x"), "'--port'"),
+        (("/a", "--port", "65536"), "'--port'"),
+        (("/a", "--auth_read_expires", "-1"), "'--auth_read_expires'"),
+        (("/a", "--extra_index_url", "ftp://index.example/"), "has to be an http or https address"),
+        (("/a", "--extra_index_url", "index.example"), "has to be an http or https address"),
+        (("/a", "--extra_index_url", "https://"), "has to be an http or https address"),
+        (("/a", "--extra_index_url", "https://me:hunter22@index.example/"), "must not hold a user name or a secret"),
+        (("/a", "--extra_index_url", "https://index.example/\r\nX-Evil: 1"), "has characters that no address has"),
+        (("/a", "--numthread", "3"), "No such option '--numthread'. (Did you mean"),
+        (("/a", "--numthreads", "many"), "'--numthreads'"),
+        (("/a", "--timeout", "-1"), "'--timeout'"),
+        (("/a", "--nodelay", "perhaps"), "'--nodelay'"),
+        (("/a", "--zzz", "3"), "No such option '--zzz'"),
+    ],
+)
+def test_a_wrong_word_is_told_before_anything_starts(run: Run, started: list[dict[str, Any]], words: tuple[str, ...], told: str) -> None:
+    result = run("server", *words)
+
+    assert result.exit_code == 2
+    assert started == []
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "hunter22" not in result.stderr
+
+
+def test_a_near_miss_of_a_cheroot_option_is_named(run: Run, started: list[dict[str, Any]]) -> None:
+    assert "--numthreads" in run("server", "/a", "--numthread", "3").stderr
+
+
+def test_the_help_shows_the_options_of_cheroot_with_their_types(run: Run) -> None:
+    shown = " ".join(run("server", "--help").stdout.split())
+
+    for name, type_ in cheroot_option_names().items():
+        assert f"--{name} {({int: 'INTEGER', float: 'FLOAT', bool: 'BOOLEAN'}).get(type_, 'TEXT')}" in shown
+
+
+def test_the_help_of_secrets_names_their_twin_in_the_environment(run: Run) -> None:
+    assert "PYWHARF_COMMAND_ADMIN_SECRET" in run("server", "--help").stdout
+
+
+# --- in a process of its own -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server_process(folder: Path, *words: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], Path, Path]]:
+    """`pywharf words...` once it serves, and the files in `folder` that its stdout and stderr go to."""
+    out, error = folder / "stdout", folder / "stderr"
+    with out.open("wb") as out_file, error.open("wb") as error_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pywharf", *words], stdout=out_file, stderr=error_file, env=environment(None, **variables), umask=0
+        )
+    try:
+        end = time.monotonic() + 30
+        while " serving: " not in error.read_text() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        yield process, out, error
+    finally:
+        process.kill()
+        process.wait()
+
+
+def get(out: Path, path: str, authorization: str = "") -> int:
+    address = out.read_text().partition("http://")[2].partition("/")[0]
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.request("GET", path, headers={"Authorization": authorization} if authorization else {})
+    return connection.getresponse().status
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop_and_ends_in_order(tmp_path: Path, stop: signal.Signals) -> None:
+    with server_process(tmp_path, "server", str(tmp_path / "root"), "--port", "0", "--host", "127.0.0.1") as (process, out, error):
+        assert get(out, "/health/") == 200
+        assert get(out, "/simple/") == 401
+        process.send_signal(stop)
+        assert process.wait(timeout=30) == 0
+
+    assert "TWINE_PASSWORD=" in out.read_text()
+    assert "Traceback" not in error.read_text()
+    assert f"stopping: signal={stop.name}" in error.read_text()
+    open_to_others = [path for path in (tmp_path / "root").rglob("*") if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="looks at /proc")
+def test_a_secret_given_in_the_environment_is_in_no_argv_and_in_no_output(tmp_path: Path) -> None:
+    config = '[team]\ntype = "file_system"\nread_secret = "needle-in-hay"\n'
+    variables = {
+        "PYWHARF_COMMAND": "server",
+        "PYWHARF_COMMAND_ROOT": str(tmp_path / "root"),
+        "PYWHARF_COMMAND_HOST": "127.0.0.1",
+        "PYWHARF_COMMAND_PORT": "0",
+        "PYWHARF_COMMAND_DEBUG": "1",
+        "PYWHARF_COMMAND_CONFIG": config,
+        "PYWHARF_COMMAND_CONFIG_OR_ADMIN_SECRET_CAN_BE_TEXT": "1",
+    }
+    with server_process(tmp_path, **variables) as (process, out, error):
+        assert get(out, "/simple/", "Basic dGVhbTpuZWVkbGUtaW4taGF5") == 200
+        assert get(out, "/simple/?secret=needle-in-hay") == 401
+        argv = Path(f"/proc/{process.pid}/cmdline").read_text()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+    written = "".join(path.read_text() for path in (out, error, *(tmp_path / "root" / "log").iterdir()))
+    assert "GET /simple/" in written
+    for needle in ("needle-in-hay", "dGVhbTpuZWVkbGUtaW4taGF5"):
+        assert needle not in argv + written
