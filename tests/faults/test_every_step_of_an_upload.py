@@ -1,0 +1,181 @@
+"""Kill the server, fill its disk, break its disk: at every system call of one upload that changes a file.
+
+The calls are found by tracing one upload; then the upload is run again for each of them and each fault, on a fresh copy
+of ROOT, and what is left is looked at by another process's eyes. `pytest -s` prints the number of points.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from faults.upload_once import open_repository, upload
+
+from pywharf.model.names import ProjectName
+from pywharf.model.record import DistributionRecord
+from pywharf.repository.repository import Repository
+from pywharf.testing.distributions import make_wheel
+
+CHANGING = (
+    "openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat",
+    "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat", "utimensat", "sendfile", "copy_file_range",
+)  # fmt: skip
+DRIVER = Path(__file__).with_name("upload_once.py")
+ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0"}  # the same calls in every run; the first one leaves the byte code for the others
+FAULTS = ["signal=KILL", "error=ENOSPC", "error=EIO", "error=EROFS"]
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `nth` call of `call` in the process, which is one of the upload's."""
+
+    call: str
+    nth: int
+    line: str
+
+
+def strace(*arguments: str, root: Path, file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["strace", "-f", *arguments, sys.executable, str(DRIVER), str(root), str(file)],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def can_trace() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-f", "-e", "trace=mkdir", "true"], capture_output=True, check=False).returncode == 0
+
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not can_trace(), reason="strace is not installed, or may not trace here: the faults cannot be injected"),
+]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three wheels: one that is there before, the one whose upload is disturbed, and one uploaded after."""
+    folder = tmp_path_factory.mktemp("wheels")
+    paths = []
+    for name in ("before", "disturbed", "after"):
+        wheel = make_wheel(name, "1.0", files={f"{name}.py": "x = 1"})
+        path = folder / wheel.filename
+        path.write_bytes(wheel.data)
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, wheels: list[Path]) -> Path:
+    """A ROOT in which `before` is."""
+    root = tmp_path_factory.mktemp("template") / "root"
+    run = subprocess.run(
+        [sys.executable, str(DRIVER), str(root), str(wheels[0])], env=ENVIRONMENT, check=True, capture_output=True, text=True
+    )
+    assert run.stdout == "BEGIN\nACK\n", run.stdout
+    return root
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: list[Path]) -> list[Point]:
+    """Every call of an undisturbed upload that changes a file."""
+    folder = tmp_path_factory.mktemp("trace")
+    root, trace = folder / "root", folder / "trace"
+    shutil.copytree(template, root)
+    run = strace("-o", str(trace), "-e", f"trace={','.join(CHANGING)}", root=root, file=wheels[1])
+    assert run.stdout == "BEGIN\nACK\n", run.stdout + run.stderr
+    found, seen, begun = [], dict.fromkeys(CHANGING, 0), False
+    for line in trace.read_text().splitlines():
+        match = re.match(r"\d+\s+(\w+)\((.*)", line)
+        if not match or match[1] not in seen:
+            continue
+        call, rest = match[1], match[2]
+        seen[call] += 1
+        if call == "write" and rest.startswith("1, "):
+            begun = "BEGIN" in rest
+        elif begun and (call != "openat" or "O_CREAT" in rest or "O_TRUNC" in rest):
+            found.append(Point(call, seen[call], line))
+    assert len(found) >= 12, found
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_step_loses_nothing_acknowledged_and_shows_nothing_refused(
+    fault: str, points: list[Point], template: Path, wheels: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def disturb(at: int) -> tuple[Point, str, str]:
+        point, root, trace = points[at], tmp_path / f"root{at}", tmp_path / f"trace{at}"
+        shutil.copytree(template, root)
+        tracing = ("-o", str(trace), "-e", f"trace=write,{point.call}", "-e", f"inject={point.call}:{fault}:when={point.nth}")
+        run = strace(*tracing, root=root, file=wheels[1])
+        _, begun, upload_trace = trace.read_text().partition("BEGIN")
+        assert begun, f"{point}: the fault came before the upload"
+        assert "(INJECTED)" in upload_trace or "killed by SIGKILL" in upload_trace, f"{point}: no fault came"
+        said = run.stdout.replace("BEGIN\n", "").strip()
+        return point, said, look_at(root, said, wheels)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = list(pool.map(disturb, range(len(points))))
+
+    wrong = [f"{point.call} #{point.nth} ({point.line[:100]}): said {said!r}: {verdict}" for point, said, verdict in results if verdict]
+    said = [said.split(" ")[0] or "died" for _, said, _ in results]
+    with capsys.disabled():
+        print(f"\n{fault}: {len(results)} points; " + ", ".join(f"{word} {said.count(word)}" for word in sorted(set(said))))
+    assert not wrong, "\n".join(wrong)
+
+
+def look_at(root: Path, said: str, wheels: list[Path]) -> str:
+    """What is wrong with ROOT after the driver said `said`; "" if nothing is."""
+    before, disturbed, after = wheels
+    with_fresh_eyes = open_repository(root)
+    try:
+        if not listed(with_fresh_eyes, before):
+            return "the file uploaded before is gone or damaged"
+        visible = listed(with_fresh_eyes, disturbed)
+        if said == "ACK" and not visible:
+            return "acknowledged, and not there"
+        if upload(with_fresh_eyes, after) != "ACK":
+            return "the next upload fails"
+        if listed(with_fresh_eyes, disturbed) != visible:
+            return "the next upload changed whether it is visible"
+        if said.startswith("REFUSED") and visible:
+            return "refused, and visible"
+        if upload(with_fresh_eyes, disturbed) != "ACK":
+            return "sending it again fails"
+        if not listed(with_fresh_eyes, disturbed):
+            return "sent again, and not there"
+        with_fresh_eyes.start()
+        with_fresh_eyes.stop()
+        left = [path for folder in root.rglob("staging") for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+        left += [path for path in (root / "incoming").rglob("*") if path.is_file() and path.name != "lock"]
+        return f"left behind: {left}" if left else ""
+    finally:
+        with_fresh_eyes.close()
+
+
+def listed(repository: Repository, wheel: Path) -> bool:
+    """Whether the wheel is listed; what is listed must be whole and right, also after building the index from nothing."""
+    project = ProjectName(wheel.name.split("-")[0])
+    detail = repository.project(project)
+    if detail is None or not detail.files:
+        return False
+    [record] = detail.files
+    assert isinstance(record, DistributionRecord)
+    file = repository.find_file(project, record.filename)
+    side = repository.find_file(project, f"{record.filename}.metadata")
+    assert file is not None
+    assert side is not None
+    with repository.open_file(file) as body:
+        assert body.read() == wheel.read_bytes(), "half a file is visible"
+    with repository.open_file(side) as body:
+        assert body.read().startswith(b"Metadata-Version")
+    return True
