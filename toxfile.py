@@ -1,0 +1,32 @@
+"""What tox cannot be told in tox.ini: where Pythons are that pyenv keeps, and which Python tox itself runs on.
+
+tox loads this file by itself. pyenv's shims only start the versions that are switched on, so the folders of all
+installed ones go to the end of PATH. Where there is no pyenv, nothing changes: missing Pythons are skipped by name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
+
+
+def pyenv_folders() -> list[str]:
+    """The folders of pyenv's tested Pythons, the newest patch release of each first."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+    found = []
+    for folder in versions.glob("3.*/bin"):
+        number = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", folder.parent.name)
+        if number and tuple(map(int, number.groups()[:2])) in TESTED:
+            found.append((tuple(map(int, number.groups())), str(folder)))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *pyenv_folders()])
+
+# On a machine whose only Python is newer than those tested, the tests run on that one.
+if sys.version_info[:2] not in TESTED:
+    os.environ["PYWHARF_NEWER_PYTHON"] = f"py{sys.version_info[0]}{sys.version_info[1]}"
