@@ -36,11 +36,11 @@ setup(
     ],
     extras_require={
         "test": [
-            "hypothesis>=6.112",
-            "pytest>=8.3",
-            "pytest-cov>=6",
-            "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
+            "hypothesis>=6.112,<7",
+            "pytest>=8.3,<10",
+            "pytest-cov>=7,<8",
+            "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
         ],
     },
     entry_points={

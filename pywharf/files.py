@@ -29,7 +29,7 @@ def make_folder(folder: Path) -> None:
         at = at.parent
     for one in reversed(missing):
         try:
-            one.mkdir(mode=PRIVATE_FOLDER)
+            os.mkdir(one, PRIVATE_FOLDER)
         except FileExistsError:
             if not one.is_dir():
                 raise

@@ -186,7 +186,7 @@ def _unsealed(raw: bytes) -> dict[str, Any] | None:
     text, _, checksum = raw.rstrip(b"\n").rpartition(b" ")
     if checksum != _checksum(text).encode():
         return None
-    line: dict[str, Any] = json.loads(text)
+    line: dict[str, Any] = json.loads(text.decode())
     if line.get("format", FORMAT) != FORMAT:
         raise BackendUnavailable(f"it was made by another version of pywharf (format {line['format']}, this one knows {FORMAT})")
     return line

@@ -58,6 +58,8 @@ class Parts:
             if name in headers or _HEADER_CONTROL.search(value):
                 raise UploadRejected("body", "the header of a part has a control character or says something twice")
             headers[name] = value
+        if headers.get("Content-Length", "0").strip("0123456789"):
+            raise UploadRejected("body", "the Content-Length of a part is no number")
         if segment.name == FILE_FIELD:
             self.file.begin(segment.filename, headers)
             return self.file

@@ -19,7 +19,7 @@ from pywharf.errors import IndexNotReady
 SCHEMA_VERSION = 1
 SCHEMA = """
 BEGIN EXCLUSIVE;
-CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, document BLOB, live INTEGER NOT NULL,
+CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, live INTEGER NOT NULL, document BLOB,
     PRIMARY KEY(project, key)); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
 CREATE TABLE projects(project TEXT PRIMARY KEY, serial INTEGER NOT NULL, revision INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE names(project TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -94,8 +94,9 @@ class IndexFile:
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """The calling thread's connection; what SQLite says is told as IndexNotReady or IndexDamaged."""
-        with self._told():
-            mine = self._mine()  # held until the end, so that close() elsewhere does not end it under us
+        inode = self._inode()
+        with self._told(inode):
+            mine = self._mine(inode)  # held until the end, so that close() elsewhere does not end it under us
             yield mine.db
 
     @contextlib.contextmanager
@@ -107,7 +108,8 @@ class IndexFile:
     @contextlib.contextmanager
     def long_transaction(self) -> Iterator[sqlite3.Connection]:
         """One instant of the index on a connection of its own, for a walk in between which other questions are asked."""
-        with self._told(), contextlib.closing(_Connection(self.path, self._inode())) as own, _one_instant(own.db):
+        inode = self._inode()
+        with self._told(inode), contextlib.closing(self._open(inode)) as own, _one_instant(own.db):
             yield own.db
 
     def empty_log(self, db: sqlite3.Connection) -> None:
@@ -119,10 +121,12 @@ class IndexFile:
             db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, inode: int) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, IndexDamaged) as error:
+            if self._inode() != inode:  # whatever SQLite made of files that went away under it
+                raise IndexNotReady(self.repository, "it is being built anew") from error
             said = str(error)
             if "locked" in said or "busy" in said:
                 raise IndexNotReady(self.repository, "it is busy") from error
@@ -132,20 +136,23 @@ class IndexFile:
                 raise IndexNotReady(self.repository, "its file cannot be opened") from error
             raise IndexDamaged(said) from error
 
-    def _mine(self) -> _Connection:
+    def _mine(self, inode: int) -> _Connection:
         if self._closed:
             raise IndexNotReady(self.repository, "it is closed")
-        inode = self._inode()
         mine: _Connection | None = getattr(self._local, "connection", None)
         # Another file than the one opened: it was built anew by some process. Never across fork() either.
         if mine is None or mine.inode != inode or mine.owner != os.getpid():
             self._local.connection = None
-            mine = self._local.connection = _Connection(self.path, inode)
-            if self._inode() != inode:
-                # Opened while it was being replaced: this may be the old file with the new one's log.
-                self._local.connection = None
-                raise IndexNotReady(self.repository, "it is being built anew")
+            mine = self._local.connection = self._open(inode)
         return mine
+
+    def _open(self, inode: int) -> _Connection:
+        found = _Connection(self.path, inode)
+        if self._inode() != inode:
+            # Opened while it was being replaced: this may be the old file with the new one's log.
+            found.close()
+            raise IndexNotReady(self.repository, "it is being built anew")
+        return found
 
     def _inode(self) -> int:
         try:

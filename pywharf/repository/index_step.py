@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from operator import attrgetter
 
 from pywharf.backend.interface import Cursor, Entry
@@ -36,7 +37,7 @@ class IndexStep:
             entries.sort(key=_where)  # neighbours in the table's index together; of one key the last given stays the last
             self._db.executemany(
                 "INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)",
-                ((entry.project, entry.key, entry.serial, entry.document, is_live(entry)) for entry in entries),
+                ((entry.project, entry.key, entry.serial, is_live(entry), entry.document) for entry in entries),
             )
             return
         for entry in entries:
@@ -46,7 +47,7 @@ class IndexStep:
         where = (entry.project, entry.key)
         row = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", where).fetchone()
         live, was_live = is_live(entry), bool(row and row[0])
-        self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)", (*where, entry.serial, entry.document, live))
+        self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)", (*where, entry.serial, live, entry.document))
         before = self._db.execute("SELECT files FROM projects WHERE project = ?", (entry.project,)).fetchone()
         files = (before[0] if before else 0) + live - was_live
         self._db.execute(
@@ -60,12 +61,22 @@ class IndexStep:
     def finish(self, cursor: Cursor) -> None:
         if self._reset:
             self._db.execute(
-                "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries GROUP BY project", (self._revision,)
+                "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries NOT INDEXED GROUP BY project", (self._revision,)
             )
             self._db.execute("UPDATE state SET serial = ?, list_revision = ?", (self._serial, self._revision))
         if any(had != has for had, has in self._listed.values()):
             self._db.execute("UPDATE state SET list_revision = ?", (self._revision,))
         self._db.execute("UPDATE state SET cursor = ?, revision = ?, serial = max(serial, ?)", (cursor, self._revision, self._serial))
+
+    def new_names(self) -> Iterator[str]:
+        """Projects of this step that the table of names does not have, once it is finished."""
+        if self._reset:
+            rows = self._db.execute("SELECT project FROM projects WHERE project NOT IN (SELECT project FROM names)")
+            yield from (row[0] for row in rows)
+            return
+        for project in self._listed:
+            if self._db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is None:
+                yield project
 
 
 def is_live(entry: Entry) -> bool:

@@ -202,17 +202,20 @@ class LocalIndex:
                 pending = iter(entries)
                 while batch := list(islice(pending, BATCH)):
                     step.put(batch)
-                    self._remember(db, {entry.project for entry in batch})
                 step.finish(cursor)
+                self._remember(db, step.new_names())
             if reset:
                 self._file.empty_log(db)
         return True
 
-    def _remember(self, db: sqlite3.Connection, projects: set[str]) -> None:
-        new = [name for name in sorted(projects) if db.execute("SELECT 1 FROM names WHERE project = ?", (name,)).fetchone() is None]
-        if new:
+    def _remember(self, db: sqlite3.Connection, new: Iterator[str]) -> None:
+        """Write new names down, to last before the transaction ends that first lists them."""
+        added = False
+        while names := list(islice(new, 10 * BATCH)):
+            added = True
             with self._names_told():
-                self._names.add(new)  # lasts before the transaction that first lists them
+                self._names.add(names)
+        if added:
             self._take_names(db)
 
     def _take_names(self, db: sqlite3.Connection) -> None:

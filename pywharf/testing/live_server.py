@@ -138,7 +138,11 @@ class LiveServer:
         return self._running_process().pid
 
     def __enter__(self) -> LiveServer:
-        self.start()
+        try:
+            self.start()
+        except LiveServerFailed:
+            self._held.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

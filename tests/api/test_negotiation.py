@@ -247,9 +247,9 @@ def test_with_every_form_named_the_one_of_greatest_weight_is_given(formats: list
 @pytest.mark.parametrize("piece", ['"', '"\\', ";", ",", "a/b;q=1,", "/", "*/*;", "q=", ";q=" + "9" * 50])
 def test_no_header_takes_long_to_read(piece: str) -> None:
     accept = piece * (64 * 1024 // len(piece))
-    began = time.perf_counter()
+    began = time.process_time()
 
     with contextlib.suppress(NotAcceptable):
         negotiate(accept)
 
-    assert time.perf_counter() - began < 1  # some 30 ms; what grows with the square takes minutes
+    assert time.process_time() - began < 1  # some 30 ms; what grows with the square takes minutes

@@ -67,12 +67,17 @@ def test_sdists_of_every_build_backend_install_with_the_backends_fetched_from_he
     assert versions_in(installed) == {project.normalized: project.version for project in projects}
 
 
-def test_the_oldest_pip_installs_an_sdist(stocked: LiveServer, workplace: Workplace) -> None:
-    installed = workplace.pip_install(
-        "pip-oldest", "--no-binary", FLIT.normalized, FLIT.name, index=readable(stocked)
-    )  # fmt: skip
+def test_the_oldest_pip_installs_an_sdist_where_there_is_no_wheel(
+    live_server: LiveServer, workplace: Workplace, built: dict[Project, Built]
+) -> None:
+    ours = live_server.generated
+    publish = ["publish", "--publish-url", live_server.index_url(), "--username", ours.name, "--password", ours.write_secret]
+    backends = [wheel for wheel in workplace.toolbox.wheelhouse().iterdir() if wheel.name.startswith(("flit_core-", "poetry_core-"))]
+    workplace.tool("uv", *publish, built[FLIT].sdist, built[STABLE].sdist, *backends).check()
 
-    assert versions_in(installed) == {FLIT.normalized: FLIT.version}
+    installed = workplace.pip_install("pip-oldest", FLIT.name, STABLE.name, index=readable(live_server))
+
+    assert versions_in(installed) == {FLIT.normalized: FLIT.version, STABLE.normalized: STABLE.version}
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
@@ -174,7 +179,7 @@ def with_uv(workplace: Workplace, server: LiveServer, dependencies: list[str], e
         "VIRTUAL_ENV": str(environment),
         "UV_INDEX_WHARF_USERNAME": server.generated.name,
         "UV_INDEX_WHARF_PASSWORD": server.generated.read_secret,
-        "UV_NO_CONFIG": "",  # pyproject.toml is this project's own
+        "UV_NO_CONFIG": "0",  # pyproject.toml is this project's own
     }
     return workplace.tool("uv", "sync", "--active", "--no-managed-python", **shell)
 

@@ -145,5 +145,5 @@ def test_a_configuration_that_is_wrong_leaves_the_running_one(live_server: LiveS
     said = curl(workplace, live_server, line).check().output
 
     assert said.splitlines()[-1] == "400"
-    assert "none_such" in said
+    assert "config, [x], type" in said
     assert fetched(live_server, "simple/", ours.name, ours.read_secret)

@@ -7,6 +7,7 @@ newest" stays the newest; without a network what is there goes on being used.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ TOOLS: dict[str, Sequence[str]] = {
     "twine": ("twine>=7",),
     "twine-6": ("twine>=6,<7",),
     "poetry": ("poetry>=2",),
-    "pdm": ("pdm>=2",),
+    "pdm": ("pdm[locked]>=2",),  # with what it was released with: pdm 2.29 allows newer releases of hishel and breaks on them
     "hatch": ("hatch",),
     "flit": ("flit",),
     "builders": ("build", *BUILD_BACKENDS),
@@ -72,6 +73,8 @@ class Toolbox:
             known = stamp.exists() and stamp.read_text(encoding="utf-8") == recipe
             if known and time.time() - stamp.stat().st_mtime < WEEK:
                 return place
+            if not known:
+                shutil.rmtree(place, ignore_errors=True)
             problem = make(place, requirements)
             if problem and not known:
                 tell = pytest.skip if os.environ.get(OFFLINE) else pytest.fail
@@ -82,9 +85,8 @@ class Toolbox:
     def _install(self, place: Path, requirements: Sequence[str]) -> str:
         """Returns what went wrong, or ""."""
         bootstrap = place.name == "pip"
-        options = ["--clear"] if bootstrap else ["--clear", "--without-pip"]
         if not (place / "bin" / "python").exists():
-            problem = run_quietly([sys.executable, "-m", "venv", *options, str(place)])
+            problem = run_quietly([sys.executable, "-m", "venv", *([] if bootstrap else ["--without-pip"]), str(place)])
             if problem:
                 return problem
         pip = [str(place / "bin" / "python"), "-m", "pip"]

@@ -155,7 +155,7 @@ def test_what_a_proxy_claims_is_forgotten(client: Client) -> None:
 
 def test_a_generation_is_held_until_the_response_is_closed(app: App, wharf: FakeWharf, repository: FakeRepository) -> None:
     environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": WHEEL, "HTTP_AUTHORIZATION": basic("local", READ)}
-    response = app(environ, lambda *_: print)  # type: ignore[arg-type, return-value]
+    response = app(environ, lambda *_: print)
 
     held = wharf.holders
     list(response)
@@ -168,7 +168,7 @@ def test_a_generation_is_held_until_the_response_is_closed(app: App, wharf: Fake
 def test_a_response_nobody_reads_lets_go_of_everything_too(app: App, wharf: FakeWharf, repository: FakeRepository) -> None:
     environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": WHEEL, "HTTP_AUTHORIZATION": basic("local", READ)}
 
-    app(environ, lambda *_: print).close()  # type: ignore[arg-type, return-value]
+    app(environ, lambda *_: print).close()
 
     assert wharf.holders == 0
     assert (repository.opened[0].closed, repository.opened[0].read_bytes) == (True, 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_pages_of_other_projects_formats_repositories_and_generations_are_others
     keys = [key(), key("other"), key(variant="json"), PageKey(2, "local", "demo", "text/html"), PageKey(1, "b", "demo", "text/html")]
 
     for number, one in enumerate(keys):
-        cache.get(one, 1, lambda number=number: page(1, b"%d" % number))
+        cache.get(one, 1, partial(page, 1, b"%d" % number))
 
     assert [cache.get(one, 1, lambda: page(1, b"again")).plain for one in keys] == [b"0", b"1", b"2", b"3", b"4"]
 
@@ -114,7 +115,7 @@ def test_a_page_larger_than_the_cache_is_served_and_not_kept() -> None:
 def test_one_key_weighs_once_whatever_its_revision() -> None:
     cache = PageCache()
     for revision in range(100):
-        cache.get(key(), revision, lambda revision=revision: page(revision))
+        cache.get(key(), revision, partial(page, revision))
 
     assert cache.weight == page(1).weight
 

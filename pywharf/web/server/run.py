@@ -65,15 +65,14 @@ def serve(
     A second signal does not wait any longer. Raises OSError where the address cannot be bound or the server ended by itself,
     ValueError for an option.
     """
-    with _StopSignals() as signals:
-        with running(app, host=host, port=port, options=options, on_end=signals.server_ended) as address:
-            if on_ready is not None:
-                on_ready(address)
-            number = signals.wait()
-            signals.give_back()
-            if not number:
-                raise OSError("the server ended by itself; its log says why")
-            log.info("stopping: signal=%s", signal.Signals(number).name)
+    with _StopSignals() as signals, running(app, host=host, port=port, options=options, on_end=signals.server_ended) as address:
+        if on_ready is not None:
+            on_ready(address)
+        number = signals.wait()
+        signals.give_back()
+        if not number:
+            raise OSError("the server ended by itself; its log says why")
+        log.info("stopping: signal=%s", signal.Signals(number).name)
 
 
 class _StopSignals:

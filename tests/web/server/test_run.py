@@ -178,11 +178,15 @@ def test_a_body_that_arrives_in_time_counts(start: Starting, small_app: SmallApp
     assert raw.rest().startswith(b"HTTP/1.1 200")
 
 
-def test_a_request_that_is_stuck_is_abandoned(start: Starting, small_app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_stuck_is_abandoned_also_with_a_full_queue_behind_it(
+    start: Starting, small_app: SmallApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "CUT_OFF", 0.2)
-    with start(shutdown_timeout=0.2) as address:
+    with start(shutdown_timeout=0.2, numthreads=1, accepted_queue_size=1) as address:
         thread, found = in_background(address, "/wait")
         small_app.entered.wait(5)
+        Raw(address).send(GET)
+        time.sleep(0.2)
         began = time.monotonic()
 
     assert time.monotonic() - began < 3
@@ -234,6 +238,22 @@ def test_a_signal_that_another_thread_receives_stops_the_server_as_well() -> Non
             output, _ = process.communicate(timeout=10)
         finally:
             process.kill()
+
+    assert (process.returncode, output) == (0, "closed\n")
+
+
+def test_a_stuck_request_does_not_keep_the_process_from_ending() -> None:
+    stuck = SERVE.replace("sleep(0.5)", "sleep(60)").replace('{"numthreads": 4}', '{"numthreads": 4, "shutdown_timeout": 0.1}')
+    stuck = "from pywharf.web.server import run; run.CUT_OFF = 0.1\n" + stuck
+    with subprocess.Popen([sys.executable, "-c", stuck], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        thread, _ = in_background(address, "/slow")
+        assert process.stdout.readline() == "slow\n"
+
+        process.terminate()
+        output, _ = process.communicate(timeout=10)
+        thread.join()
 
     assert (process.returncode, output) == (0, "closed\n")
 

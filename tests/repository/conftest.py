@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pywharf.repository.local_index import LocalIndex
+
+from .making import local_index
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LocalIndex:
+    """An index that was made and waits for its first sync."""
+    index = local_index(tmp_path)
+    index.create()
+    return index

@@ -1,0 +1,60 @@
+"""What the tests of one repository make again and again."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pywharf.backend.interface import Changes, Cursor, Entry
+from pywharf.model.names import ProjectName, parse_filename
+from pywharf.model.record import DistributionRecord, Sha256, Tombstone, to_json
+from pywharf.repository.local_index import LocalIndex
+from pywharf.repository.names_seen import NamesSeen
+
+MOMENT = datetime(2026, 11, 21, 10, 11, 12, 131415, tzinfo=timezone.utc)
+DEMO = ProjectName("demo")
+
+_numbers = itertools.count(1)
+
+
+def digest(content: bytes) -> Sha256:
+    return Sha256(hashlib.sha256(content).hexdigest())
+
+
+def record(filename: str, content: bytes = b"content", **more: Any) -> DistributionRecord:
+    name = parse_filename(filename)
+    return DistributionRecord(filename, name.kind, name.project, str(name.version), digest(content), len(content), MOMENT, **more)
+
+
+def tombstone(filename: str) -> Tombstone:
+    return Tombstone(filename, digest(b"gone"), MOMENT)
+
+
+def entry(filename: str, serial: int = 1, document: bytes | None | str = "a record") -> Entry:
+    """The entry of a distribution file; its record, unless a document is given."""
+    name = parse_filename(filename)
+    return Entry(name.project, name.key, serial, to_json(record(filename)) if isinstance(document, str) else document)
+
+
+def wheel(project: str, version: str = "1.0") -> str:
+    return f"{project.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
+def local_index(folder: Path, repository: str = "local") -> LocalIndex:
+    """Another view of the index that lies in this folder, as another process has."""
+    return LocalIndex(folder / f"{repository}.sqlite", repository, NamesSeen(folder / "names" / repository))
+
+
+def cursor() -> Cursor:
+    """A position that was never before."""
+    return Cursor(f"c{next(_numbers)}")
+
+
+def step(index: LocalIndex, entries: Iterable[Entry], *, reset: bool = False) -> bool:
+    """Apply entries to what the index has."""
+    before = index.cursor()
+    return index.apply(before, Changes(reset or before is None, iter(list(entries)), cursor()))
