@@ -6,6 +6,7 @@ Knows the schema and what SQLite's errors mean; nothing of what the rows say.
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
 import secrets
@@ -66,15 +67,20 @@ class IndexFile:
 
     def rebuild(self, names: Iterable[tuple[str, int]]) -> None:
         """Put an empty index that remembers `names` in place of what is there. With the sync lock held. Raises IndexNotReady."""
-        # Built beside its place: nobody ever opens one half made, or one without the names.
-        new = self.path.with_name(f".{self.path.name}.new")
+        # Each build has a name of its own, and the index is a link to it. Nobody opens one half made or without the names; and
+        # nobody gets the old database with the new one's log and locks, which have their names from it: that can end in SIGBUS.
+        build = f"{self.path.stem}@{secrets.token_hex(8)}{self.path.suffix}"
         try:
-            _remove(new)
-            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            new = self.path.with_name(build)
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
                 _fill(db, names)
-            _remove(self.path)
-            os.rename(new, self.path)
+            link = self.path.with_name(f"{build}.link")
+            os.symlink(build, link)
+            os.rename(link, self.path)
+            for other in self.path.parent.glob(f"{glob.escape(self.path.stem)}@*"):
+                if not other.name.startswith(build):
+                    other.unlink(missing_ok=True)
         except (OSError, sqlite3.Error) as error:
             raise IndexNotReady(self.repository, "it cannot be made on this disk", retry_after=30) from error
 
@@ -149,7 +155,7 @@ class IndexFile:
     def _open(self, inode: int) -> _Connection:
         found = _Connection(self.path, inode)
         if self._inode() != inode:
-            # Opened while it was being replaced: this may be the old file with the new one's log.
+            # Opened while it was being replaced: what it shows may be older than what was seen before.
             found.close()
             raise IndexNotReady(self.repository, "it is being built anew")
         return found
@@ -216,8 +222,3 @@ def _fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
     db.execute("COMMIT")
     db.execute("PRAGMA journal_mode = WAL")
 
-
-def _remove(path: Path) -> None:
-    """The database first: SQLite then leaves the other files alone when a reader closes."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from pywharf.wharf import Wharf
 
 MAX_AUTHORIZATION = 8192  # characters; no token is that long
 DENIAL_TAKES = 0.005  # seconds at least, so that a name that is known and one that is not cannot be told apart
+
+log = logging.getLogger(__name__)
 
 _SCHEME = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([^ ].*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -64,9 +67,11 @@ class Callers:
         repository = request.generation.find(credentials.user)
         access = self._access(request.peer, repository, credentials.secret, needs)
         if repository is None or access == Access.NONE:
+            log.debug("denied: peer=%s repository=%s", request.peer, repository.name if repository else "(unknown)")
             raise NotAuthenticated
         request.repository_name = repository.name
         self._wharf.claim()
+        log.debug("caller: peer=%s repository=%s access=%s needs=%s", request.peer, repository.name, access.name, needs.name)
         if access < needs:
             raise AccessDenied("write" if needs == Access.WRITE else "read")
         return Caller(repository, access, credentials.secret)

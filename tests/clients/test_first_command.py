@@ -22,8 +22,7 @@ def line_that_runs(server: LiveServer, command: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("upload", ["uv publish", "twine upload"])
-@pytest.mark.parametrize("install", ["pip install", "uv pip install"])
+@pytest.mark.parametrize(("upload", "install"), [("twine upload", "pip install"), ("uv publish", "uv pip install")])
 def test_the_lines_that_the_first_start_prints_upload_and_install_a_package_as_they_are(
     live_server: LiveServer, workplace: Workplace, built: dict[Project, Built], upload: str, install: str
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -56,7 +55,7 @@ assert os.waitpid(child, 0)[1] == 0
 with file.connection() as db:
     assert db is before
     db.execute("UPDATE state SET cursor = 'after'")
-print(os.path.getsize(sys.argv[1] + "-wal") > 0)
+print(os.path.getsize(os.path.realpath(sys.argv[1]) + "-wal") > 0)
 sys.stdout.flush()
 os._exit(0)  # as a crash would: nothing is closed
 """
@@ -106,6 +105,11 @@ def read(file: IndexFile) -> str:
         return str(db.execute("SELECT cursor FROM state").fetchone()[0])
 
 
+def log_of(file: IndexFile) -> Path:
+    """SQLite's write-ahead log, beside the build that the index is a link to."""
+    return Path(f"{file.path.resolve()}-wal")
+
+
 def open_files(folder: Path) -> list[str]:
     found = []
     for descriptor in os.listdir("/proc/self/fd"):
@@ -125,7 +129,6 @@ def test_a_new_index_has_the_names_and_is_private(file: IndexFile) -> None:
         assert db.execute("SELECT cursor, names_taken FROM state").fetchone() == (None, 10)
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
-    assert {path.name for path in file.path.parent.iterdir()} <= {"local.sqlite", "local.sqlite-wal", "local.sqlite-shm"}
 
 
 def test_an_index_that_is_there_is_left_alone(file: IndexFile) -> None:
@@ -163,20 +166,28 @@ def test_an_index_is_never_seen_without_its_names(tmp_path: Path) -> None:
         assert db.execute("SELECT count(*) FROM names").fetchone() == (2,)
 
 
-def test_a_log_that_another_index_left_behind_is_not_taken_for_its_own(file: IndexFile) -> None:
+def test_nothing_is_left_of_older_builds_nor_taken_of_a_repository_with_a_longer_name(file: IndexFile) -> None:
+    longer = IndexFile(file.path.with_name("local.x.sqlite"), "local.x")
+    longer.create(NAMES)
+    write(longer, "theirs")
     write(file, "old")
-    for suffix in ("-wal", "-shm"):
-        shutil.copy(f"{file.path}{suffix}", f"{file.path}{suffix}.kept")
-    file.close()
     file.path.unlink()
-    for suffix in ("-wal", "-shm"):
-        shutil.move(f"{file.path}{suffix}.kept", f"{file.path}{suffix}")
+    file.create(NAMES)
+    file.rebuild(NAMES)
+    file.close()
+    longer.close()
 
-    new = IndexFile(file.path, "local")
-    new.create([])
+    builds = sorted(path.name.partition("@")[0] for path in file.path.parent.iterdir())
+    assert builds == ["local", "local.sqlite", "local.x", "local.x.sqlite"]
+    assert read(IndexFile(longer.path, "local.x")) == "theirs"
 
-    assert read(new) == "None"
-    new.check()
+
+def test_an_index_can_be_moved_with_its_folder(file: IndexFile, tmp_path: Path) -> None:
+    write(file, "here")
+    file.close()
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+
+    assert read(IndexFile(moved / "local.sqlite", "local")) == "here"
 
 
 def test_a_disk_that_takes_no_index_is_told(tmp_path: Path) -> None:
@@ -399,7 +410,7 @@ def test_another_process_follows_to_the_new_file_and_hurts_neither_its_log(file:
     assert other.ask("SELECT cursor FROM state") == "[('old',)]"
     file.rebuild(NAMES)
     write(file, "new")
-    log = Path(f"{file.path}-wal")
+    log = log_of(file)
     assert log.stat().st_size > 0
     before = log.stat().st_ino
 
@@ -417,11 +428,11 @@ def test_a_process_that_ends_with_the_old_file_open_leaves_the_new_log_alone(fil
     assert other.ask("UPDATE state SET cursor = 'old'") == "[]"
     file.rebuild(NAMES)
     write(file, "new")
-    before = Path(f"{file.path}-wal").stat().st_ino
+    before = log_of(file).stat().st_ino
 
     other.end()
 
-    assert Path(f"{file.path}-wal").stat().st_ino == before
+    assert log_of(file).stat().st_ino == before
     assert read(file) == "new"
     assert read(IndexFile(file.path, "local")) == "new"
 

@@ -74,19 +74,23 @@ def test_unknown_repository_and_wrong_secret_take_the_same_time(app: App, reposi
     check = repository.access
 
     def slower(*args: object) -> object:
-        time.sleep(0.001)
+        time.sleep(0.003)
         return check(*args)  # type: ignore[arg-type]
 
-    repository.access = slower  # type: ignore[assignment]
-    taken: dict[str, list[float]] = {"unknown": [], "local": []}
-    for _ in range(60):
-        clock.now += 61
-        for user, times in taken.items():
-            began = time.perf_counter()
-            Client(app, basic(user, "wrong")).get("/simple/")
-            times.append(time.perf_counter() - began)
+    def difference() -> float:
+        """Between the medians, in seconds."""
+        taken: dict[str, list[float]] = {"unknown": [], "local": []}
+        for _ in range(25):
+            clock.now += 61
+            for user, times in taken.items():
+                began = time.perf_counter()
+                Client(app, basic(user, "wrong")).get("/simple/")
+                times.append(time.perf_counter() - began)
+        return abs(statistics.median(taken["unknown"]) - statistics.median(taken["local"]))
 
-    assert abs(statistics.median(taken["unknown"]) - statistics.median(taken["local"])) < 0.0005
+    repository.access = slower  # type: ignore[assignment]
+
+    assert min(difference() for _ in range(3)) < 0.001  # a busy machine may disturb one measurement, not all
 
 
 def test_the_secret_may_hold_colons_and_letters_of_any_alphabet(app: App, repository: FakeRepository) -> None:

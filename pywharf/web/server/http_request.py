@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cheroot.server import HTTPConnection, HTTPRequest, KnownLengthRFile
@@ -61,12 +62,17 @@ def read_fields(lines: Lines) -> dict[bytes, bytes]:
     raise RequestInvalid("There are too many header lines")
 
 
-def check_framing(fields: Mapping[bytes, bytes], protocol: str) -> str:
-    """The status to refuse a head with, because where its body ends or whom it is for is not certain; "" where all is well."""
+def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 0) -> str:
+    """The status to refuse a head with, because where its body ends or whom it is for is not certain; "" where all is well.
+
+    max_body: bytes; 0 leaves that to the application.
+    """
     if b"Transfer-Encoding" in fields:
         return "411 Length Required"
     if not _LENGTH.fullmatch(fields.get(b"Content-Length", b"0")):
         return "400 Malformed Content-Length"
+    if max_body and int(fields.get(b"Content-Length", b"0")) > max_body:
+        return "413 Content Too Large"
     if protocol == "HTTP/1.1" and b"Host" not in fields:
         return "400 Missing Host"
     return ""
@@ -135,7 +141,7 @@ class Request(HTTPRequest):
         except RequestInvalid as error:
             self.simple_response("400 Bad Request", str(error))
             return False
-        refused = check_framing(self.inheaders, self.response_protocol)
+        refused = check_framing(self.inheaders, self.response_protocol, self.server.max_request_body_size)
         if refused:
             self.simple_response(refused)
             return False
@@ -187,10 +193,12 @@ class Connection(HTTPConnection):
         return self.request is None or not self.request.started_request
 
     def close(self) -> None:
-        """End the connection."""
-        if not (self.is_lingering or self.linger):
-            super().close()
-            return
-        self.rfile.close()
-        # Away from Cheroot's files, which close the socket when they are collected.
-        self.server.lingering.add(socket.socket(fileno=self.socket.detach()))
+        """End the connection. Raises nothing: a worker that closes one would not survive it."""
+        with suppress(OSError):
+            if not (self.is_lingering or self.linger):
+                super().close()
+                return
+            self.rfile.close()
+            if self.socket.fileno() != -1:
+                # Away from Cheroot's files, which close the socket when they are collected.
+                self.server.lingering.add(socket.socket(fileno=self.socket.detach()))

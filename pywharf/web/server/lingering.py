@@ -54,9 +54,15 @@ class Lingering:
                 return
             self._waiting.append(_Lingerer(connection, time.monotonic() + self._longest, self._most_bytes))
             self._count += 1
-            if not self._running:
-                self._running = True
+            if self._running:
+                return
+            try:
                 threading.Thread(target=self._run, name="lingering close", daemon=True).start()
+                self._running = True
+            except RuntimeError:  # the system gives no more threads: then without the courtesy
+                self._waiting.pop()
+                self._count -= 1
+                connection.close()
 
     def close(self, timeout: float) -> None:
         """Take no more, and give those there are `timeout` seconds together."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pywharf.web.errors import RequestInvalid
 from pywharf.web.server.http_request import check_framing, read_fields
 
-from .conftest import Raw, SmallApp
+from .conftest import Raw, SmallApp, Starting
 
 HEAD = b"POST /read HTTP/1.1\r\nHost: localhost\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -158,6 +158,18 @@ def test_a_client_that_waits_for_it_is_not_asked_for_a_body_that_is_refused(conn
     raw.send(HEAD.replace(b"/read", b"/refuse") + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 
     assert raw.rest().startswith(b"HTTP/1.1 401")
+
+
+def test_a_limit_set_for_all_bodies_is_kept_unread(start: Starting, small_app: SmallApp) -> None:
+    with start(max_request_body_size=5) as address:
+        statuses = []
+        for body in (b"12345", b"123456"):
+            connection = http.client.HTTPConnection(address, timeout=5)
+            connection.request("POST", "/read", body)
+            statuses.append(connection.getresponse().status)
+            connection.close()
+
+    assert (statuses, small_app.read) == ([200, 413], [b"12345"])
 
 
 def test_header_fields_that_are_lists_are_joined_and_underscores_pass_for_nothing(app: SmallApp, connect: Callable[[], Raw]) -> None:
