@@ -75,4 +75,9 @@ def _load(point: EntryPoint) -> BackendPlugin:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
+    """Name and version of the distribution that announces it; "unknown" where it was removed by halves and does not say."""
+    try:
+        told = dict(point.dist.metadata.items()) if point.dist else {}  # type: ignore[attr-defined]  # a Message, in every Python
+    except FileNotFoundError:  # newer Pythons; older ones give metadata without anything in them
+        told = {}
+    return told.get("Name", "unknown"), told.get("Version", "")

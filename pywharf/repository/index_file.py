@@ -130,7 +130,7 @@ class IndexFile:
     def _told(self, inode: int) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, IndexDamaged) as error:
+        except (sqlite3.Error, UnicodeDecodeError, IndexDamaged) as error:  # SQLite's messages quote what is damaged
             if self._inode() != inode:  # whatever SQLite made of files that went away under it
                 raise IndexNotReady(self.repository, "it is being built anew") from error
             said = str(error)
@@ -221,4 +221,3 @@ def _fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
     db.execute("PRAGMA journal_mode = WAL")
-

@@ -61,7 +61,8 @@ class IndexStep:
     def finish(self, cursor: Cursor) -> None:
         if self._reset:
             self._db.execute(
-                "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries NOT INDEXED GROUP BY project", (self._revision,)
+                "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries NOT INDEXED GROUP BY project",
+                (self._revision,),
             )
             self._db.execute("UPDATE state SET serial = ?, list_revision = ?", (self._serial, self._revision))
         if any(had != has for had, has in self._listed.values()):

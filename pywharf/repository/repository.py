@@ -17,7 +17,7 @@ from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Access, Backend, FileBody, FileRef
 from pywharf.backend.settings import BackendConfig, BackendSecret
 from pywharf.config import RepositorySettings, ServerSettings
-from pywharf.errors import AccessDenied, IndexNotReady, InvalidName
+from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, InvalidName
 from pywharf.keys import load_key
 from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, metadata_filename, parse_filename
@@ -30,7 +30,7 @@ from pywharf.repository.incoming import Incoming, IncomingFile
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
-from pywharf.repository.sync import Synchroniser
+from pywharf.repository.sync import NOT_ALLOWED_TO_READ, Synchroniser
 from pywharf.repository.writers import Writers
 
 Found = TypeVar("Found")
@@ -131,7 +131,10 @@ class Repository:
 
     def open_file(self, file: FileRef) -> FileBody:
         """Open a body, with the server's own right. Raises FileMissing, BackendUnavailable."""
-        return self._backend.open_file(file)
+        try:
+            return self._backend.open_file(file)
+        except AccessDenied as error:  # the caller's right is not in question
+            raise BackendUnavailable(NOT_ALLOWED_TO_READ, retry_after=60) from error
 
     def may_leave(self, project: ProjectName) -> bool:
         """Whether a name unknown here may be sent to the extra index: never one that was ever here, nor a private one."""

@@ -22,6 +22,7 @@ from pywharf.repository.local_index import LocalIndex
 FRESH = 1.0  # seconds: how old the begin of a sync may be that answers "not here"
 PATIENCE = 5.0  # seconds that somebody who looks waits for a sync that another thread is busy with
 LONGEST_PAUSE = 60.0  # seconds between attempts while the storage is in trouble
+NOT_ALLOWED_TO_READ = "the server's own secret (admin_secret) is not allowed to read it"
 ATTEMPTS = 100  # of one sync, against processes that were faster
 REBUILDS = 3  # of one sync, of an index that is found damaged again
 NEVER = float("-inf")
@@ -159,7 +160,7 @@ class Synchroniser:
             self._in_step = self._began
             failure = None
         except AccessDenied:
-            failure = BackendUnavailable("the server's own secret (admin_secret) is not allowed to read it", retry_after=60)
+            failure = BackendUnavailable(NOT_ALLOWED_TO_READ, retry_after=60)
         except OSError as error:
             failure = IndexNotReady(self._repository, f"ROOT cannot be used ({error.strerror or type(error).__name__})", retry_after=30)
         except (BackendUnavailable, IndexNotReady) as error:

@@ -36,8 +36,8 @@ def test_the_lines_that_the_first_start_prints_upload_and_install_a_package_as_t
     path = [environment / "bin", *(workplace.toolbox.command(tool).parent for tool in ("uv", "twine")), Path(os.defpath)]
     shell = {"PATH": os.pathsep.join(map(str, path)), "VIRTUAL_ENV": str(environment)}
 
-    workplace.run("sh", "-c", line_that_runs(live_server, upload), **shell).check()
-    workplace.run("sh", "-c", line_that_runs(live_server, install), **shell).check()
+    workplace.run("sh", "-c", line_that_runs(live_server, upload), environ=shell).check()
+    workplace.run("sh", "-c", line_that_runs(live_server, install), environ=shell).check()
 
     found = versions_in(environment)
     assert found["demo-under-score"] == "1.0"

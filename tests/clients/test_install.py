@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ from .workplace import Ran, Workplace, versions_in
 INSTALLERS = ["pip-oldest", "pip", "uv"]
 # What is chosen where nobody asks for a pre-release, and a Python of today runs.
 NEWEST_STABLE = (NEEDS_NORMALIZING, LONG, EPOCH, LOCAL_VERSION, ANY_PYTHON, FLIT, STABLE, BUILD_TAG)
+
+
+Manager = Callable[[Workplace, LiveServer, list[str], Path], Ran]  # installs dependencies into a virtual environment
 
 
 def readable(server: LiveServer) -> str:
@@ -65,19 +69,6 @@ def test_sdists_of_every_build_backend_install_with_the_backends_fetched_from_he
     installed = workplace.pip_install(installer, *flags, *(project.name for project in projects), index=readable(stocked))
 
     assert versions_in(installed) == {project.normalized: project.version for project in projects}
-
-
-def test_the_oldest_pip_installs_an_sdist_where_there_is_no_wheel(
-    live_server: LiveServer, workplace: Workplace, built: dict[Project, Built]
-) -> None:
-    ours = live_server.generated
-    publish = ["publish", "--publish-url", live_server.index_url(), "--username", ours.name, "--password", ours.write_secret]
-    backends = [wheel for wheel in workplace.toolbox.wheelhouse().iterdir() if wheel.name.startswith(("flit_core-", "poetry_core-"))]
-    workplace.tool("uv", *publish, built[FLIT].sdist, built[STABLE].sdist, *backends).check()
-
-    installed = workplace.pip_install("pip-oldest", FLIT.name, STABLE.name, index=readable(live_server))
-
-    assert versions_in(installed) == {FLIT.normalized: FLIT.version, STABLE.normalized: STABLE.version}
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
@@ -160,15 +151,15 @@ def with_poetry(workplace: Workplace, server: LiveServer, dependencies: list[str
         "POETRY_HTTP_BASIC_WHARF_USERNAME": server.generated.name,
         "POETRY_HTTP_BASIC_WHARF_PASSWORD": server.generated.read_secret,
     }
-    locked = workplace.tool("poetry", "lock", **shell)
-    return workplace.tool("poetry", "install", **shell) if locked.code == 0 else locked
+    locked = workplace.tool("poetry", "lock", environ=shell)
+    return workplace.tool("poetry", "install", environ=shell) if locked.code == 0 else locked
 
 
 def with_pdm(workplace: Workplace, server: LiveServer, dependencies: list[str], environment: Path) -> Ran:
     """Lock and install an app by pdm into an active virtual environment."""
     source = f'[tool.pdm]\ndistribution = false\n\n[[tool.pdm.source]]\nname = "pypi"\nurl = "{readable(server)}"\n'
     (workplace.folder / "pyproject.toml").write_text(app_of(dependencies, source))
-    return workplace.tool("pdm", "install", VIRTUAL_ENV=str(environment))
+    return workplace.tool("pdm", "install", environ={"VIRTUAL_ENV": str(environment)})
 
 
 def with_uv(workplace: Workplace, server: LiveServer, dependencies: list[str], environment: Path) -> Ran:
@@ -181,16 +172,34 @@ def with_uv(workplace: Workplace, server: LiveServer, dependencies: list[str], e
         "UV_INDEX_WHARF_PASSWORD": server.generated.read_secret,
         "UV_NO_CONFIG": "0",  # pyproject.toml is this project's own
     }
-    return workplace.tool("uv", "sync", "--active", "--no-managed-python", **shell)
+    return workplace.tool("uv", "sync", "--active", "--no-managed-python", environ=shell)
 
 
 @pytest.mark.parametrize("manager", [with_poetry, with_pdm, with_uv])
-def test_a_project_tool_locks_and_installs_an_app_whose_source_is_here(
-    stocked: LiveServer, workplace: Workplace, manager: type[Ran]
-) -> None:
+def test_a_project_tool_locks_and_installs_an_app_whose_source_is_here(stocked: LiveServer, workplace: Workplace, manager: Manager) -> None:
     environment = workplace.venv()
     dependencies = [f"{project.name}>=0" for project in NEWEST_STABLE if project is not LOCAL_VERSION]
 
     manager(workplace, stocked, [*dependencies, "local-demo==1.0+acme.1"], environment).check()
 
     assert versions_in(environment) == {project.normalized: project.version for project in NEWEST_STABLE}
+
+
+def with_oldest_pip(workplace: Workplace, server: LiveServer, dependencies: list[str], environment: Path) -> Ran:
+    words: list[str | Path] = ["install", "--index-url", readable(server), "--target", next(environment.glob("lib/python3*/site-packages"))]
+    return workplace.tool("pip-oldest", *words, *dependencies)
+
+
+@pytest.mark.parametrize("install", [with_oldest_pip, with_poetry, with_pdm, with_uv])
+def test_sdists_without_wheels_are_built_with_the_build_backends_of_the_same_index(
+    live_server: LiveServer, workplace: Workplace, built: dict[Project, Built], install: Manager
+) -> None:
+    ours = live_server.generated
+    publish = ["publish", "--publish-url", live_server.index_url(), "--username", ours.name, "--password", ours.write_secret]
+    backends = [wheel for wheel in workplace.toolbox.wheelhouse().iterdir() if wheel.name.startswith(("flit_core-", "poetry_core-"))]
+    workplace.tool("uv", *publish, built[FLIT].sdist, built[STABLE].sdist, *backends).check()
+    environment = workplace.venv()
+
+    install(workplace, live_server, [FLIT.name, STABLE.name], environment).check()
+
+    assert versions_in(environment) == {FLIT.normalized: FLIT.version, STABLE.normalized: STABLE.version}

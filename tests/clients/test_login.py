@@ -32,7 +32,7 @@ def test_twine_tells_a_wrong_secret_and_stores_nothing(
 ) -> None:
     words = ["upload", "--non-interactive", "--repository-url", live_server.index_url(), "--username", "local"]
 
-    refused = workplace.tool(tool, *words, built[STABLE].wheel, TWINE_PASSWORD=WRONG)
+    refused = workplace.tool(tool, *words, built[STABLE].wheel, environ={"TWINE_PASSWORD": WRONG})
 
     assert refused.code != 0
     assert "401" in refused.output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.live_server import LiveServer
 
-from .test_install import readable, with_pdm, with_poetry
+from .test_install import Manager, readable, with_pdm, with_poetry
 from .workplace import Ran, Workplace, versions_in
 
 RELEASES = range(1, 7)
@@ -43,7 +42,7 @@ def by_uv(workplace: Workplace, server: LiveServer, dependencies: list[str], env
 
 @pytest.mark.parametrize("install", [by_pip, by_uv, with_poetry, with_pdm])
 def test_a_resolver_goes_back_through_releases_by_their_metadata_and_downloads_only_the_wheels_it_chose(
-    live_server: LiveServer, workplace: Workplace, install: Callable[[Workplace, LiveServer, list[str], Path], Ran]
+    live_server: LiveServer, workplace: Workplace, install: Manager
 ) -> None:
     stock(workplace, live_server)
     environment = workplace.venv()

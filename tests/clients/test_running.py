@@ -71,7 +71,7 @@ def test_one_server_has_several_repositories_that_do_not_mix(tmp_path: Path, wor
             ("team_b", "b-deploys", FLIT),
             ("TEAM_B", "b-writes", NEEDS_NORMALIZING),
         ):
-            workplace.tool("twine", *upload, "--username", user, *built[project].files, TWINE_PASSWORD=secret).check()
+            workplace.tool("twine", *upload, "--username", user, *built[project].files, environ={"TWINE_PASSWORD": secret}).check()
 
         of_a = versions_in(workplace.pip_install("pip", STABLE.name, index=server.index_url("TEAM-A", "a reads")))
         shutil.rmtree(workplace.folder / "installed")
@@ -88,7 +88,7 @@ def test_one_server_has_several_repositories_that_do_not_mix(tmp_path: Path, wor
 def curl(workplace: Workplace, server: LiveServer, line: str, **environ: str) -> Ran:
     """A line as people write it, in a shell; PORT stands for the server's."""
     port = server.url.rstrip("/").rpartition(":")[2]
-    return workplace.run("sh", "-c", line.replace("PORT", port), **environ)
+    return workplace.run("sh", "-c", line.replace("PORT", port), environ=environ)
 
 
 @needs_curl
@@ -115,7 +115,7 @@ def test_curl_initializes_a_new_server_with_text_and_later_only_with_the_token(
     assert with_token.splitlines()[-1] == "200"
     words = ["upload", "--non-interactive", "--repository-url", live_server.index_url(), "--username"]
     for name in ("debug", "second"):
-        workplace.tool("twine", *words, name, built[STABLE].wheel, TWINE_PASSWORD="bar").check()
+        workplace.tool("twine", *words, name, built[STABLE].wheel, environ={"TWINE_PASSWORD": "bar"}).check()
         assert versions_in(workplace.pip_install("pip", "--upgrade", STABLE.name, index=live_server.index_url(name, "foo")))
     workplace.try_to_install("pip", STABLE.name, index=live_server.index_url("local", local.read_secret)).fails()
     live_server.restart()

@@ -25,14 +25,14 @@ def sha256(file: Path) -> str:
 def by_twine(workplace: Workplace, server: LiveServer, *files: Path, tool: str = "twine") -> Ran:
     ours = server.generated
     words = ["upload", "--non-interactive", "--repository-url", server.index_url(), "--username", ours.name]
-    return workplace.tool(tool, *words, *files, TWINE_PASSWORD=ours.write_secret)
+    return workplace.tool(tool, *words, *files, environ={"TWINE_PASSWORD": ours.write_secret})
 
 
 def by_uv(workplace: Workplace, server: LiveServer, *files: Path, check_url: str = "") -> Ran:
     ours = server.generated
     words = ["publish", "--publish-url", server.index_url(), "--username", ours.name]
     more = ["--check-url", check_url] if check_url else []
-    return workplace.tool("uv", *words, *more, *files, UV_PUBLISH_PASSWORD=ours.write_secret)
+    return workplace.tool("uv", *words, *more, *files, environ={"UV_PUBLISH_PASSWORD": ours.write_secret})
 
 
 def source_of(workplace: Workplace, built: Built) -> Path:
@@ -47,42 +47,32 @@ def source_of(workplace: Workplace, built: Built) -> Path:
 
 
 def by_poetry(workplace: Workplace, server: LiveServer, built: Built, *words: str) -> Ran:
-    ours = server.generated
-    return workplace.tool(
-        "poetry",
-        *["publish", "--repository", "wharf", *words],
-        cwd=source_of(workplace, built),
-        POETRY_REPOSITORIES_WHARF_URL=server.index_url(),
-        POETRY_HTTP_BASIC_WHARF_USERNAME=ours.name,
-        POETRY_HTTP_BASIC_WHARF_PASSWORD=ours.write_secret,
-    )
+    shell = {
+        "POETRY_REPOSITORIES_WHARF_URL": server.index_url(),
+        "POETRY_HTTP_BASIC_WHARF_USERNAME": server.generated.name,
+        "POETRY_HTTP_BASIC_WHARF_PASSWORD": server.generated.write_secret,
+    }
+    return workplace.tool("poetry", "publish", "--repository", "wharf", *words, cwd=source_of(workplace, built), environ=shell)
 
 
 def by_pdm(workplace: Workplace, server: LiveServer, built: Built, *words: str) -> Ran:
     ours = server.generated
     options = ["publish", "--no-build", "--repository", server.index_url(), *words]
-    return workplace.tool(
-        "pdm", *options, cwd=source_of(workplace, built), PDM_PUBLISH_USERNAME=ours.name, PDM_PUBLISH_PASSWORD=ours.write_secret
-    )
+    shell = {"PDM_PUBLISH_USERNAME": ours.name, "PDM_PUBLISH_PASSWORD": ours.write_secret}
+    return workplace.tool("pdm", *options, cwd=source_of(workplace, built), environ=shell)
 
 
 def by_hatch(workplace: Workplace, server: LiveServer, built: Built) -> Ran:
     ours = server.generated
     options = ["publish", "--no-prompt", "--repo", server.index_url(), "--user", ours.name]
-    return workplace.tool("hatch", *options, cwd=source_of(workplace, built), HATCH_INDEX_AUTH=ours.write_secret)
+    return workplace.tool("hatch", *options, cwd=source_of(workplace, built), environ={"HATCH_INDEX_AUTH": ours.write_secret})
 
 
 def by_flit(workplace: Workplace, server: LiveServer, built: Built) -> Ran:
     """flit builds itself what it publishes."""
     ours = server.generated
-    return workplace.tool(
-        "flit",
-        "publish",
-        cwd=source_of(workplace, built),
-        FLIT_INDEX_URL=server.index_url(),
-        FLIT_USERNAME=ours.name,
-        FLIT_PASSWORD=ours.write_secret,
-    )
+    shell = {"FLIT_INDEX_URL": server.index_url(), "FLIT_USERNAME": ours.name, "FLIT_PASSWORD": ours.write_secret}
+    return workplace.tool("flit", "publish", cwd=source_of(workplace, built), environ=shell)
 
 
 @pytest.mark.parametrize("tool", ["twine", "twine-6"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
@@ -71,12 +73,12 @@ class Workplace:
             "PDM_NON_INTERACTIVE": "1",
         }
 
-    def run(self, *command: str | Path, cwd: Path | None = None, timeout: float = 180, **environ: str) -> Ran:
+    def run(self, *command: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None, timeout: float = 180) -> Ran:
         """Run a command. environ: more variables."""
         done = subprocess.run(
             [str(word) for word in command],
             cwd=cwd or self.folder,
-            env={**self.environ, **environ},
+            env={**self.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -87,23 +89,23 @@ class Workplace:
         )
         return Ran(shlex.join(map(str, command)), done.returncode, done.stdout)
 
-    def tool(self, tool: str, *words: str | Path, cwd: Path | None = None, **environ: str) -> Ran:
+    def tool(self, tool: str, *words: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None) -> Ran:
         """Run a client: "pip-oldest", "twine-6", "uv", ... ."""
         command: list[str | Path] = [self.toolbox.command(tool, tool.partition("-")[0])]
         if tool.startswith("pip"):
             command = [self.toolbox.python(tool), "-m", "pip"]  # a script's first line can be too long for the kernel
-        return self.run(*command, *words, cwd=cwd, **environ)
+        return self.run(*command, *words, cwd=cwd, environ=environ)
 
-    def pip_install(self, pip: str, *words: str | Path, index: str, **environ: str) -> Path:
+    def pip_install(self, pip: str, *words: str | Path, index: str) -> Path:
         """Install by "pip", "pip-oldest" or "uv" into a folder of its own, and return that."""
-        return self.checked_install(self.try_to_install(pip, *words, index=index, **environ))
+        return self.checked_install(self.try_to_install(pip, *words, index=index))
 
-    def try_to_install(self, pip: str, *words: str | Path, index: str, **environ: str) -> Ran:
+    def try_to_install(self, pip: str, *words: str | Path, index: str) -> Ran:
         """The same, where it may fail."""
-        where = ["--index-url", index, "--target", self.folder / "installed"]
+        where: list[str | Path] = ["--index-url", index, "--target", self.folder / "installed"]
         if pip == "uv":
-            return self.tool("uv", "pip", "install", "--python", sys.executable, *where, *words, **environ)
-        return self.tool(pip, "install", *where, *words, **environ)
+            return self.tool("uv", "pip", "install", "--python", sys.executable, *where, *words)
+        return self.tool(pip, "install", *where, *words)
 
     def checked_install(self, ran: Ran) -> Path:
         ran.check()
@@ -131,8 +133,6 @@ def served_files(server: LiveServer, project: str) -> dict[str, str]:
 
 def fetched(server: LiveServer, path: str, user: str, secret: str) -> bytes:
     """The body of an answer that is no error."""
-    import base64
-
     credentials = base64.b64encode(f"{user}:{secret}".encode()).decode()
     request = Request(server.url + path, headers={"Authorization": f"Basic {credentials}", "Accept": "application/vnd.pypi.simple.v1+json"})
     with urlopen(request, timeout=30) as answer:

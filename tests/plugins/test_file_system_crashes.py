@@ -115,6 +115,7 @@ def check_outcome(storage: Folder, before: dict[tuple[str, str], bytes | None], 
     first = Reader(storage.open()).documents()
     assert first in {"acknowledged": [after], "refused": [before], "dead": [before, after]}[outcome]
 
+    assert not list((storage.folder / "storage").glob("packages/**/.*"))  # where no sweep would find it
     commit(storage.open(), Change("other", {"next": DOCUMENT}))  # the next one goes through, and brings nothing else to light
     assert Reader(storage.open()).documents() == first | {("other", "next"): DOCUMENT}
 
@@ -168,40 +169,72 @@ def test_a_commit_without_links_that_fails_at_any_step_is_whole_or_not_at_all(
     assert check_each_point(disk, tmp_path, how, with_an_old_file) >= 20
 
 
-def test_everything_is_on_the_disk_before_anything_refers_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bodies, then their folders, then the line, then the answer: what power loss cannot tear apart."""
-    storage = Folder(tmp_path)
-    old = storage.publish("demo", "demo-old", b"old")
-    staged = storage.stage("demo", "demo-1", b"body")
-    digest = staged.ref.sha256
-    seen = current(storage.open())
-    done: list[str] = []
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Every call that changes a file of the storage, as it happens: "fsync objects", "link objects/aa/<sha256>"."""
+    calls: list[str] = []
 
     def telling(name: str, call: Callable[..., object]) -> Callable[..., object]:
         def tell(*arguments: object, **options: object) -> object:
             at = arguments[1] if name in ("link", "rename") else arguments[0]
-            path = Path(os.readlink(f"/proc/self/fd/{at}") if isinstance(at, int) else str(at))
-            done.append(f"{name} {path.relative_to(tmp_path / 'storage')}".partition(".")[0])
+            path = os.readlink(f"/proc/self/fd/{at}") if isinstance(at, int) else str(at)
+            calls.append(f"{name} {os.path.relpath(path, tmp_path / 'storage')}".partition(".")[0])
             return call(*arguments, **options)
 
         return tell
 
-    for name in ("fsync", "link", "mkdir", "unlink", "write"):
+    for name in ("fsync", "link", "mkdir", "rename", "unlink", "write"):
         monkeypatch.setattr(os, name, telling(name, getattr(os, name)))
-    storage.open().commit(Change("demo", {"demo-1": DOCUMENT}, [staged], [old]), seen)
-    monkeypatch.undo()
+    return calls
 
-    body = f"objects/{digest[:2]}"
-    assert done[: done.index("fsync journal") + 1] == [
-        f"mkdir {body}",
+
+linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to tell which file a descriptor is")
+
+
+@linux
+def test_everything_is_on_the_disk_before_anything_refers_to_it(tmp_path: Path, told: list[str]) -> None:
+    """Bodies, then their folders, then the line, then the answer: what power loss cannot tear apart."""
+    storage = Folder(tmp_path)
+    old = storage.publish("demo", "demo-old", b"old")
+    staged = storage.stage("demo", "demo-1", b"body")
+    seen = current(storage.open())
+    told.clear()
+
+    storage.open().commit(Change("demo", {"demo-1": DOCUMENT}, [staged], [old]), seen)
+
+    folder = f"objects/{staged.ref.sha256[:2]}"
+    committed = told.index("fsync journal")
+    assert told[: committed + 1] == [
+        f"mkdir {folder}",
         "fsync objects",
-        f"link {body}/{digest}",
-        f"fsync {body}",
+        f"link {folder}/{staged.ref.sha256}",
+        f"fsync {folder}",
         "fsync objects",
         "write journal",
         "fsync journal",
     ]
-    assert "unlink packages/demo/demo-old" in done[done.index("fsync journal") :]
+    assert "unlink packages/demo/demo-old" in told[committed:]
+
+
+@linux
+def test_the_first_commit_makes_the_journal_last_before_it_is_used(tmp_path: Path, told: list[str]) -> None:
+    Folder(tmp_path).publish("demo", "demo-1")
+
+    begun = told.index("write journal")
+    assert told[begun : begun + 3] == ["write journal", "fsync journal", "fsync "]
+    assert begun < told.index("mkdir objects") < told.index("write journal", begun + 1)
+
+
+@linux
+def test_a_copied_body_is_on_the_disk_before_it_has_its_name(tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = Folder(tmp_path).publish("demo", "demo-1")
+
+    named = told.index(f"rename objects/{file.sha256[:2]}/{file.sha256}")
+    assert told[named - 1] == f"fsync objects/{file.sha256[:2]}/"
 
 
 def test_reading_through_a_disk_that_fails_is_refused_and_works_again(disk: Disk, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pywharf_file_system import plugin
+from pywharf_file_system.journal import Journal
 
-from pywharf.backend.interface import Access, Backend, Change, Cursor, Entry
+from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, Entry
 from pywharf.errors import BackendUnavailable, Moved
 from pywharf.testing.backend_suite import DOCUMENT, Reader, StorageUnderTest, commit, content, current
 
@@ -272,6 +274,23 @@ def test_a_symbolic_link_is_not_followed_to_a_journal(storage: Folder, tmp_path:
         storage.open().read_changes(None)
 
 
+def test_a_storage_that_is_begun_while_somebody_asks_whether_it_is_lost_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Folder(tmp_path)
+    read = Journal.read
+
+    def read_then_begin(self: Journal, after: Cursor | None) -> Changes | None:
+        found = read(self, after)
+        monkeypatch.setattr(Journal, "read", read)
+        storage.publish("demo", "demo-0")
+        return found
+
+    monkeypatch.setattr(Journal, "read", read_then_begin)
+
+    assert keys(storage.open()) == {"demo-0"}
+
+
 def test_a_storage_whose_first_commit_died_can_still_be_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal was made, the rest not: that is not a storage that lost its bodies."""
     storage = Folder(tmp_path)
@@ -354,6 +373,28 @@ def test_nothing_is_shown_that_could_not_be_made_to_last(storage: Folder, failin
     with pytest.raises(BackendUnavailable):
         storage.open().read_changes(None)
     assert keys(storage.open()) == FIRST
+
+
+def test_a_reader_waits_until_a_line_is_sure_to_stay(storage: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a writer's line and its fsync a reader comes by; then the fsync fails."""
+    seen = current(storage.open())
+    found: list[set[str]] = []
+    reader = threading.Thread(target=lambda: found.append(keys(storage.open())))
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        assert b"refused" in storage.journal.read_bytes()
+        reader.start()
+        reader.join(0.2)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(BackendUnavailable):
+        storage.open().commit(Change("demo", {"refused": DOCUMENT}), seen)
+    reader.join()
+
+    assert found == [FIRST]
 
 
 def test_short_writes_are_continued(storage: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

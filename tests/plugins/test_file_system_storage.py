@@ -445,14 +445,30 @@ def test_no_message_tells_where_the_storage_is(storage: Folder, monkeypatch: pyt
         assert "/" not in str(trouble.value)
 
 
-def test_a_journal_that_goes_while_it_is_read_is_unavailable(storage: Folder) -> None:
+def test_a_journal_that_changes_while_it_is_read_is_unavailable(storage: Folder) -> None:
     storage.publish("demo", "demo-1")
-    meddlings: list[Callable[[Path], object]] = [lambda path: path.write_bytes(path.read_bytes()[:60]), Path.unlink]
+    journal = storage.root / "journal.jsonl"
+    meddlings: list[Callable[[], object]] = [
+        lambda: journal.write_bytes(journal.read_bytes()[:60]),
+        lambda: journal.write_bytes(journal.read_bytes()[:-9] + b"replaced\n"),
+        journal.unlink,
+    ]
     for meddle in meddlings:
         entries = storage.open().read_changes(None).entries
-        kept = (storage.root / "journal.jsonl").read_bytes()
-        meddle(storage.root / "journal.jsonl")
+        kept = journal.read_bytes()
+        meddle()
 
         with pytest.raises(BackendUnavailable):
             list(entries)
-        (storage.root / "journal.jsonl").write_bytes(kept)
+        journal.write_bytes(kept)
+
+
+def test_a_journal_that_is_shortened_in_the_middle_of_its_reading_is_unavailable(storage: Folder) -> None:
+    for key in ("demo-1", "demo-2", "demo-3"):
+        commit(storage.open(), Change("demo", {key: b"x" * 30_000}))
+    entries = storage.open().read_changes(None).entries
+    assert next(entries).key == "demo-1"
+    os.truncate(storage.root / "journal.jsonl", 70_000)
+
+    with pytest.raises(BackendUnavailable):
+        list(entries)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pywharf.backend.interface import Changes, Cursor, Entry
+from pywharf.backend.interface import Backend, Change, Changes, Cursor, Entry
 from pywharf.model.names import ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, Sha256, Tombstone, to_json
 from pywharf.repository.local_index import LocalIndex
@@ -34,7 +35,7 @@ def tombstone(filename: str) -> Tombstone:
     return Tombstone(filename, digest(b"gone"), MOMENT)
 
 
-def entry(filename: str, serial: int = 1, document: bytes | None | str = "a record") -> Entry:
+def entry(filename: str, serial: int = 1, document: bytes | str | None = "a record") -> Entry:
     """The entry of a distribution file; its record, unless a document is given."""
     name = parse_filename(filename)
     return Entry(name.project, name.key, serial, to_json(record(filename)) if isinstance(document, str) else document)
@@ -58,3 +59,19 @@ def step(index: LocalIndex, entries: Iterable[Entry], *, reset: bool = False) ->
     """Apply entries to what the index has."""
     before = index.cursor()
     return index.apply(before, Changes(reset or before is None, iter(list(entries)), cursor()))
+
+
+def settle(condition: Callable[[], object], timeout: float = 10.0) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.005)
+
+
+def put(backend: Backend, filename: str, document: bytes | None = None) -> None:
+    """Commit one document, whatever was there before."""
+    name = parse_filename(filename)
+    changes = backend.read_changes(None)
+    list(changes.entries)
+    backend.commit(Change(name.project, {name.key: to_json(record(filename)) if document is None else document}), changes.cursor)

@@ -77,7 +77,9 @@ def test_nothing_is_left_in_the_folder_and_no_descriptor_open(tmp_path: Path, mo
     ],
     ids=str,
 )
-def test_what_no_project_of_ours_can_have_is_left_out_and_named(tmp_path: Path, fields: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_what_no_project_of_ours_can_have_is_left_out_and_named(
+    tmp_path: Path, fields: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     good = entry(wheel("demo"))
     bad = Entry(**{"project": "demo", "key": "k", "serial": 1, "document": b"{}", **fields})
 

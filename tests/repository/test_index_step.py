@@ -104,7 +104,9 @@ def test_the_index_agrees_with_a_dictionary_after_every_step(steps: list[tuple[l
                     assert detail.revision == revision
                     assert {f"{file.filename} {file.sha256}" for file in detail.files} == model.files(project)
                     assert detail.status.status == model.status(project)
-                    assert detail.serial == (max(o.serial for (p, _), o in model.entries.items() if p == project) if reset else model.serials[project])
+                    assert detail.serial == (
+                        max(o.serial for (p, _), o in model.entries.items() if p == project) if reset else model.serials[project]
+                    )
                 if project in touched or (reset and known):
                     assert revision != revisions[project]
                     assert revision is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from pywharf.testing import live_server as module
 from pywharf.testing.live_server import LiveServer, LiveServerFailed, live_server
 
 __all__ = ["live_server"]  # a fixture
@@ -88,7 +88,7 @@ def test_options_and_environment_are_the_servers(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_stop_is_killed_and_told(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.signal, "SIGTERM", module.signal.SIGWINCH)  # which nobody listens to
+    monkeypatch.setattr(signal, "SIGTERM", signal.SIGWINCH)  # which nobody listens to
 
     with pytest.raises(LiveServerFailed, match=r"did not stop within 0\.2 s"):
         live_server.stop(timeout=0.2)
