@@ -116,7 +116,7 @@ def repository_settings(
     try:
         plugin = find_plugin(type_)
     except PluginUnusable as error:
-        raise ConfigInvalid(config_reading.source, error.reason, table=name, key="type") from error
+        raise ConfigInvalid(config_reading.source, f"{type_!r}: {error.reason}", table=name, key="type") from error
     if not config_reading.allow_paths:
         _refuse_paths(name, table, plugin.config_model, config_reading)
     config = _checked(plugin.config_model, name, table, config_reading)

@@ -64,9 +64,11 @@ def replace(layout: Layout, stored: StoredConfig) -> Stamp:
             try:
                 write_whole(layout.pending, json.dumps([stored.config, stored.admin_secret]).encode())
             except OSError:
-                with contextlib.suppress(OSError):  # it may be there all the same, and would come true later
+                # It may be there all the same, and would come true later: taken back, or else decided.
+                with contextlib.suppress(OSError):
                     layout.pending.unlink(missing_ok=True)
-                raise
+                if not layout.pending.exists():
+                    raise
             _try_to_finish(layout, stored)
             return stamp(layout)
     except OSError as error:

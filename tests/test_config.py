@@ -129,7 +129,7 @@ def test_names_that_are_no_folder_of_ours_are_refused(name: str) -> None:
         ("[local]\ntype = 3", "config.toml, [local], type: has to be a text"),
         ('[local]\ntype = ""', "config.toml, [local], type: "),
         ('[my.repo]\ntype = "shelf"', 'config.toml, [my]: has no type; a repository\'s name with a dot stands in quotes, e.g. ["my.x"]'),
-        ('[local]\ntype = "paper"', "config.toml, [local], type: no installed distribution offers it (installed: remote, shelf)"),
+        ('[local]\ntype = "paper"', "config.toml, [local], type: 'paper': no installed distribution offers it (installed: remote, shelf)"),
         ('[local]\ntype = "shelf"\n[LOCAL]\ntype = "shelf"', "config.toml, [local]: is there twice"),
         (SHELF + 'cuont = "hunter22"', "config.toml, [local], cuont: is not a key that this type knows: did you mean count?"),
         (SHELF + 'zzz = "hunter22"', "config.toml, [local], zzz: is not a key that this type knows: remove it"),

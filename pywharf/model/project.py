@@ -29,5 +29,5 @@ class ProjectList:
     """The names of all projects that have a file, sorted."""
 
     names: tuple[ProjectName, ...]
-    serial: int  # of the newest entry in the repository
+    serial: int  # of the newest entry when the set of names last changed
     revision: int  # local: moves when the set of names does

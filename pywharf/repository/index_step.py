@@ -65,9 +65,10 @@ class IndexStep:
                 (self._revision,),
             )
             self._db.execute("UPDATE state SET serial = ?, list_revision = ?", (self._serial, self._revision))
-        if any(had != has for had, has in self._listed.values()):
-            self._db.execute("UPDATE state SET list_revision = ?", (self._revision,))
-        self._db.execute("UPDATE state SET cursor = ?, revision = ?, serial = max(serial, ?)", (cursor, self._revision, self._serial))
+        elif any(had != has for had, has in self._listed.values()):
+            # The list's own: it stays as long as the list does, so that every process on this ROOT shows the same page.
+            self._db.execute("UPDATE state SET serial = max(serial, ?), list_revision = ?", (self._serial, self._revision))
+        self._db.execute("UPDATE state SET cursor = ?, revision = ?", (cursor, self._revision))
 
     def new_names(self) -> Iterator[str]:
         """Projects of this step that the table of names does not have, once it is finished."""
