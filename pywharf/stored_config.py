@@ -38,8 +38,8 @@ def read(layout: Layout) -> StoredConfig | None:
                 return decided
             if not layout.config.exists():
                 return None
-            admin_secret = layout.admin_secret.read_text(encoding="utf-8") if layout.admin_secret.exists() else ""
-            return StoredConfig(layout.config.read_text(encoding="utf-8"), admin_secret)
+            admin_secret = layout.admin_secret.read_bytes() if layout.admin_secret.exists() else b""
+            return StoredConfig(layout.config.read_bytes().decode(), admin_secret.decode())  # as bytes: line ends can be part of a secret
     except OSError as error:
         raise LayoutUnusable(f"{error.filename or layout.config}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -90,11 +90,13 @@ def stamp(layout: Layout) -> Stamp:
 def _decided(layout: Layout) -> StoredConfig | None:
     """What was decided and is not in both files yet."""
     try:
-        config, admin_secret = json.loads(layout.pending.read_bytes())
-        return StoredConfig(str(config), str(admin_secret))
+        match json.loads(layout.pending.read_bytes()):
+            case [str(config), str(admin_secret)]:
+                return StoredConfig(config, admin_secret)
+        raise ValueError("not two texts")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise LayoutUnusable(f"{layout.pending}: damaged; remove it, and look whether {layout.config.name} is what you want") from error
 
 

@@ -66,7 +66,7 @@ class Bodies:
             temporary = _temporary(target.parent)
             _copy(staged.path, temporary)
             os.rename(temporary, target)
-        os.chmod(target, READ_ONLY)  # and, for sweep(), a new time of change
+        os.chmod(target, READ_ONLY)  # of the staged name too, where both are one; and, for sweep(), a new time of change
         fsync_folder(target.parent)
         fsync_folder(self._objects)  # another thread may have made that folder and not come to its own fsync
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, FileBody, FileRef
-from pywharf.backend.settings import AcceptedSecret, BackendSecret
+from pywharf.backend.settings import BackendSecret
 from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, Moved
 from pywharf.files import make_folder, write_whole
 from pywharf_file_system.bodies import Bodies
@@ -88,7 +88,8 @@ class FileSystemBackend(Backend):
 
     def iter_files(self) -> Iterator[FileRef]:
         self._require(Access.READ)
-        self._refuse_if_bodies_are_lost()
+        with _os_errors_translated():
+            self._refuse_if_bodies_are_lost()
         return _translated(self._bodies.walk())
 
     def sweep(self, is_known: Callable[[str], bool]) -> int:
@@ -112,12 +113,10 @@ class FileSystemBackend(Backend):
         if self._secret is None:
             return Access.WRITE, set()
         shown = self._secret.reveal()
-        writing, reading = ([secret for secret in some if secret.matches(shown)] for some in self._accepted())
+        accepted = (self._config.write_secret, self._config.read_secret)
+        writing, reading = ([secret for secret in some if secret.matches(shown)] for some in accepted)
         access = Access.WRITE if writing else Access.READ if reading else Access.NONE
         return access, {secret.label for secret in (*writing, *reading)} - {""}
-
-    def _accepted(self) -> tuple[tuple[AcceptedSecret, ...], ...]:
-        return self._config.write_secret, self._config.read_secret
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
@@ -147,11 +146,11 @@ class FileSystemBackend(Backend):
             raise BackendUnavailable(BODIES_LOST)
 
     def _remember(self) -> None:
-        if not self._remembered and self._bodies.are_prepared():
-            with contextlib.suppress(OSError):  # a help, not a duty
+        with contextlib.suppress(OSError):  # a help, not a duty
+            if not self._remembered and self._bodies.are_prepared():
+                self._remembered = True
                 if not self._filled.exists():
                     write_whole(self._filled, FILLED)
-            self._remembered = True
 
     def _place_again(self, change: Change) -> None:
         """A body that an upload long ago left behind can be swept between its placing and now."""

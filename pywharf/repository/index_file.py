@@ -84,11 +84,12 @@ class IndexFile:
         except (OSError, sqlite3.Error) as error:
             raise IndexNotReady(self.repository, "it cannot be made on this disk", retry_after=30) from error
 
-    def check(self) -> None:
-        """Look through the whole file; raises IndexDamaged."""
-        with self.connection() as db:
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise IndexDamaged("quick_check failed")
+    def build(self) -> int | None:
+        """A number that tells this build from the one before; None where there is no index."""
+        try:
+            return os.stat(self.path).st_ino
+        except OSError:
+            return None
 
     def close(self) -> None:
         """Let go of every thread's connection; those in use at this moment are closed when they are done."""
@@ -100,9 +101,9 @@ class IndexFile:
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """The calling thread's connection; what SQLite says is told as IndexNotReady or IndexDamaged."""
-        inode = self._inode()
-        with self._told(inode):
-            mine = self._mine(inode)  # held until the end, so that close() elsewhere does not end it under us
+        build = self._build()
+        with self._told(build):
+            mine = self._mine(build)  # held until the end, so that close() elsewhere does not end it under us
             yield mine.db
 
     @contextlib.contextmanager
@@ -114,8 +115,8 @@ class IndexFile:
     @contextlib.contextmanager
     def long_transaction(self) -> Iterator[sqlite3.Connection]:
         """One instant of the index on a connection of its own, for a walk in between which other questions are asked."""
-        inode = self._inode()
-        with self._told(inode), contextlib.closing(self._open(inode)) as own, _one_instant(own.db):
+        build = self._build()
+        with self._told(build), contextlib.closing(self._open(build)) as own, _one_instant(own.db):
             yield own.db
 
     def empty_log(self, db: sqlite3.Connection) -> None:
@@ -127,11 +128,11 @@ class IndexFile:
             db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
 
     @contextlib.contextmanager
-    def _told(self, inode: int) -> Iterator[None]:
+    def _told(self, build: int) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError, IndexDamaged) as error:  # SQLite's messages quote what is damaged
-            if self._inode() != inode:  # whatever SQLite made of files that went away under it
+            if self._build() != build:  # whatever SQLite made of files that went away under it
                 raise IndexNotReady(self.repository, "it is being built anew") from error
             said = str(error)
             if "locked" in said or "busy" in said:
@@ -142,36 +143,36 @@ class IndexFile:
                 raise IndexNotReady(self.repository, "its file cannot be opened") from error
             raise IndexDamaged(said) from error
 
-    def _mine(self, inode: int) -> _Connection:
+    def _mine(self, build: int) -> _Connection:
         if self._closed:
             raise IndexNotReady(self.repository, "it is closed")
         mine: _Connection | None = getattr(self._local, "connection", None)
         # Another file than the one opened: it was built anew by some process. Never across fork() either.
-        if mine is None or mine.inode != inode or mine.owner != os.getpid():
+        if mine is None or mine.build != build or mine.owner != os.getpid():
             self._local.connection = None
-            mine = self._local.connection = self._open(inode)
+            mine = self._local.connection = self._open(build)
         return mine
 
-    def _open(self, inode: int) -> _Connection:
-        found = _Connection(self.path, inode)
-        if self._inode() != inode:
+    def _open(self, build: int) -> _Connection:
+        found = _Connection(self.path, build)
+        if self._build() != build:
             # Opened while it was being replaced: what it shows may be older than what was seen before.
             found.close()
             raise IndexNotReady(self.repository, "it is being built anew")
         return found
 
-    def _inode(self) -> int:
-        try:
-            return os.stat(self.path).st_ino
-        except OSError as error:
-            raise IndexNotReady(self.repository, "its first sync is not complete") from error
+    def _build(self) -> int:
+        build = self.build()
+        if build is None:
+            raise IndexNotReady(self.repository, "its first sync is not complete")
+        return build
 
 
 class _Connection:
     """One thread's connection to one build of the file. Raises IndexDamaged where the file is of another version."""
 
-    def __init__(self, path: Path, inode: int) -> None:
-        self.inode = inode
+    def __init__(self, path: Path, build: int) -> None:
+        self.build = build
         self.owner = os.getpid()
         # mode=rw: a file that is missing is never made here. close() may come from another thread.
         self.db = sqlite3.connect(

@@ -66,9 +66,9 @@ class LocalIndex:
         """Begin anew: not ready until the next sync. Call it with the sync lock held."""
         self._file.rebuild(self._names.read())
 
-    def exists(self) -> bool:
-        """Whether there is an index at all, complete or not."""
-        return self._file.path.exists()
+    def build(self) -> int | None:
+        """Which build of the index there is, complete or not: another number after each rebuild, None where there is none."""
+        return self._file.build()
 
     def is_ready(self) -> bool:
         """Whether it can answer: its first sync is complete."""
@@ -76,10 +76,6 @@ class LocalIndex:
             return self.cursor() is not None
         except (IndexNotReady, IndexDamaged):
             return False
-
-    def check(self) -> None:
-        """Look through the whole index; raises IndexDamaged."""
-        self._file.check()
 
     def close(self) -> None:
         """Let go of it for good."""
@@ -142,7 +138,7 @@ class LocalIndex:
         with self._file.transaction() as db:
             if db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is not None:
                 return True
-            taken = _State.of(db).names_taken
+            taken = self._complete(db)[1].names_taken
         with self._names_told():
             # Beyond what the index took over: names of a step that did not come to its end.
             size = self._names.size()

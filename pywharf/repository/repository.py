@@ -208,12 +208,16 @@ class Repository:
             self._incoming.sweep()
         except OSError as error:
             log.warning("unfinished uploads cannot be swept: repository=%s reason=%s", self.name, error.strerror)
+        self._sync.look_soon()  # also where another process looks on time
         self._sync.start()
 
     def wait_until_ready(self, timeout: float) -> bool:
-        """Whether the first sync is complete, waiting `timeout` seconds for it at most."""
+        """Whether the index was brought in step since start(), waiting `timeout` seconds for it at most.
+
+        One that was complete before may be another storage's, which had the same name.
+        """
         end = time.monotonic() + timeout
-        while not self._index.is_ready():
+        while not self._sync.was_in_step:
             if time.monotonic() >= end or self._sync.problem:
                 return False
             time.sleep(0.01)
@@ -249,7 +253,7 @@ class Repository:
         try:
             yield
         except IndexDamaged as error:
-            self._sync.look_soon()
+            self._sync.mend_soon()
             raise IndexNotReady(self.name, "it is damaged and being built anew") from error
 
     def _ask(self, secret: str) -> Access:

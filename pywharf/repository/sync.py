@@ -47,6 +47,8 @@ class Synchroniser:
         self._began_at = 0.0  # the same in Unix time
         self._in_step = NEVER  # monotonic begin of the last attempt that succeeded
         self._failure: BackendUnavailable | IndexNotReady | None = None  # how the last one ended
+        self._doubted: int | None = None  # the build of the index in which somebody met damage
+        self._mended = NEVER  # monotonic
         self._stop = threading.Event()
         self._now = threading.Event()
         self._thread: threading.Thread | None = None
@@ -78,7 +80,12 @@ class Synchroniser:
             self._turn.release()
 
     def look_soon(self) -> None:
-        """Let the thread sync now, though not twice a second: somebody met a damaged index."""
+        """Let the thread sync now, though not twice a second."""
+        self._now.set()
+
+    def mend_soon(self) -> None:
+        """Let the thread build the index anew, where nobody has by then: somebody met damage in it."""
+        self._doubted = self._index.build()
         self._now.set()
 
     def staleness(self) -> float:
@@ -94,6 +101,11 @@ class Synchroniser:
             return self._synced.stat().st_mtime
         except OSError:
             return None
+
+    @property
+    def was_in_step(self) -> bool:
+        """Whether the index was ever brought in step by this instance, and so holds what this storage says."""
+        return self._in_step != NEVER
 
     @property
     def problem(self) -> str:
@@ -170,9 +182,14 @@ class Synchroniser:
 
     def _bring_in_step(self) -> None:
         damaged = 0
+        doubted, self._doubted = self._doubted, None
+        if doubted is not None and time.monotonic() - self._mended >= LONGEST_PAUSE:  # or a disk in trouble is read for ever
+            self._mended = time.monotonic()
+            self._replace(doubted, "somebody met damage in it")
         for _ in range(ATTEMPTS):
+            build = self._index.build()
             try:
-                if not self._index.exists():
+                if build is None:
                     self._make()
                 self._index.keep_names()
                 before = self._index.cursor()
@@ -185,27 +202,19 @@ class Synchroniser:
                 damaged += 1
                 if damaged > REBUILDS:
                     raise IndexNotReady(self._repository, "it is damaged, and building it anew does not mend it", retry_after=30) from error
-                log.error("local index damaged, building it anew: repository=%s reason=%s", self._repository, error)
-                self._make_anew(certain=damaged > 1)
+                self._replace(build, str(error))
         raise IndexNotReady(self._repository, "other processes keep changing it")
 
     def _make(self) -> None:
         with locked(self._lock):
             self._index.create()
 
-    def _make_anew(self, *, certain: bool) -> None:
+    def _replace(self, build: int | None, reason: str) -> None:
+        """Build the index anew, where no other process has done so already."""
         with locked(self._lock):
-            if certain or not self._sound():
+            if self._index.build() == build:
+                log.error("local index damaged, building it anew: repository=%s reason=%s", self._repository, reason)
                 self._index.rebuild()
-            else:  # another process has built it anew while this one waited
-                self._index.create()
-
-    def _sound(self) -> bool:
-        try:
-            self._index.check()
-        except (IndexDamaged, IndexNotReady):
-            return False
-        return True
 
     def _note(self, at: float) -> None:
         """Keep `at` as the time of the last sync, in whole seconds, never going back even if the clock does."""

@@ -274,6 +274,15 @@ def test_a_symbolic_link_is_not_followed_to_a_journal(storage: Folder, tmp_path:
         storage.open().read_changes(None)
 
 
+def test_a_cursor_from_elsewhere_begins_no_storage(tmp_path: Path) -> None:
+    with pytest.raises(Moved):
+        Folder(tmp_path).open().commit(Change("demo", {"demo-1": DOCUMENT}), Cursor("of another kind of storage"))
+
+    assert list(tmp_path.iterdir()) == []
+    changes = Folder(tmp_path).open().read_changes(Cursor("of another kind of storage"))
+    assert (changes.reset, list(changes.entries)) == (True, [])
+
+
 def test_a_storage_that_is_begun_while_somebody_asks_whether_it_is_lost_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pywharf.repository.local_index import LocalIndex
 
-from .making import local_index
+from .making import World, local_index
 
 
 @pytest.fixture
@@ -15,3 +16,10 @@ def index(tmp_path: Path) -> LocalIndex:
     index = local_index(tmp_path)
     index.create()
     return index
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from pywharf.api.file_digests import FileDigests
+from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Backend, Change, Changes, Cursor, Entry
+from pywharf.config import RepositorySettings, ServerSettings
+from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, Sha256, Tombstone, to_json
+from pywharf.repository.changes import Uploaded
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
+from pywharf.repository.repository import Repository
+from pywharf.testing.distributions import Distribution
+from pywharf.testing.memory import MemoryConfig, MemoryPlugin, MemoryStorage
 
 MOMENT = datetime(2026, 11, 21, 10, 11, 12, 131415, tzinfo=timezone.utc)
 DEMO = ProjectName("demo")
@@ -75,3 +85,73 @@ def put(backend: Backend, filename: str, document: bytes | None = None) -> None:
     changes = backend.read_changes(None)
     list(changes.entries)
     backend.commit(Change(name.project, {name.key: to_json(record(filename)) if document is None else document}), changes.cursor)
+
+
+def download(repository: Repository, filename: str) -> bytes | None:
+    """The bytes that are served under a name; None where it is not found."""
+    file = repository.find_file(parse_filename(filename.removesuffix(".metadata")).project, filename)
+    if file is None:
+        return None
+    with repository.open_file(file) as body:
+        return body.read()
+
+
+def form_of(filename: str, data: bytes) -> UploadForm:
+    """An upload as a client sends it, received whole."""
+    name = parse_filename(filename)
+    digests = FileDigests()
+    digests.update(data)
+    fields = {
+        ":action": "file_upload",
+        "metadata_version": "2.1",
+        "name": name.project,
+        "version": str(name.version),
+        "filetype": name.kind,
+        "sha256_digest": digests.sha256,
+    }
+    told = {field: (value,) for field, value in fields.items()}
+    return UploadForm(told, filename, digests.size, digests.sha256, digests.md5, digests.blake2b_256)
+
+
+def upload(repository: Repository, distribution: Distribution, secret: str = "writer") -> Uploaded:
+    """Upload as the web layer does."""
+    with repository.receiving() as incoming:
+        incoming.write(distribution.data)
+        return repository.upload(secret, form_of(distribution.filename, distribution.data), incoming)
+
+
+class World:
+    """A ROOT, a plugin in memory, and repositories opened on them as the processes of one server do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.plugin = MemoryPlugin()
+        self.layout = Layout(folder / "root")
+        self.layout.prepare()
+        self._opened: list[Repository] = []
+
+    def open(self, name: str = "local", *, server: ServerSettings | None = None, start: bool = True, **config: Any) -> Repository:
+        settings = RepositorySettings(name, self.plugin, MemoryConfig(**config), None)
+        repository = Repository(settings, self.layout, server or ServerSettings())
+        self._opened.append(repository)
+        if start:
+            repository.start()
+            assert repository.wait_until_ready(20)
+        return repository
+
+    def storage(self, name: str = "local") -> MemoryStorage:
+        return self.plugin.storage(self.layout.workdir(name))
+
+    def close(self) -> None:
+        for repository in self._opened:
+            repository.close()
+
+
+def open_descriptors(folder: Path) -> list[str]:
+    """What this process has open below a folder."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+            if target.startswith(str(folder)):
+                found.append(target)
+    return found
