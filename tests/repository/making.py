@@ -12,18 +12,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pywharf.api.file_digests import FileDigests
-from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Backend, Change, Changes, Cursor, Entry
 from pywharf.config import RepositorySettings, ServerSettings
 from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, Sha256, Tombstone, to_json
-from pywharf.repository.changes import Uploaded
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
 from pywharf.repository.repository import Repository
-from pywharf.testing.distributions import Distribution
 from pywharf.testing.memory import MemoryConfig, MemoryPlugin, MemoryStorage
 
 MOMENT = datetime(2026, 11, 21, 10, 11, 12, 131415, tzinfo=timezone.utc)
@@ -96,30 +92,6 @@ def download(repository: Repository, filename: str) -> bytes | None:
         return body.read()
 
 
-def form_of(filename: str, data: bytes) -> UploadForm:
-    """An upload as a client sends it, received whole."""
-    name = parse_filename(filename)
-    digests = FileDigests()
-    digests.update(data)
-    fields = {
-        ":action": "file_upload",
-        "metadata_version": "2.1",
-        "name": name.project,
-        "version": str(name.version),
-        "filetype": name.kind,
-        "sha256_digest": digests.sha256,
-    }
-    told = {field: (value,) for field, value in fields.items()}
-    return UploadForm(told, filename, digests.size, digests.sha256, digests.md5, digests.blake2b_256)
-
-
-def upload(repository: Repository, distribution: Distribution, secret: str = "writer") -> Uploaded:
-    """Upload as the web layer does."""
-    with repository.receiving() as incoming:
-        incoming.write(distribution.data)
-        return repository.upload(secret, form_of(distribution.filename, distribution.data), incoming)
-
-
 class World:
     """A ROOT, a plugin in memory, and repositories opened on them as the processes of one server do."""
 
@@ -129,13 +101,15 @@ class World:
         self.layout.prepare()
         self._opened: list[Repository] = []
 
-    def open(self, name: str = "local", *, server: ServerSettings | None = None, start: bool = True, **config: Any) -> Repository:
+    def open(
+        self, name: str = "local", *, server: ServerSettings | None = None, start: bool = True, ready: bool = True, **config: Any
+    ) -> Repository:
         settings = RepositorySettings(name, self.plugin, MemoryConfig(**config), None)
         repository = Repository(settings, self.layout, server or ServerSettings())
         self._opened.append(repository)
         if start:
             repository.start()
-            assert repository.wait_until_ready(20)
+            assert repository.wait_until_ready(20) == ready
         return repository
 
     def storage(self, name: str = "local") -> MemoryStorage:
