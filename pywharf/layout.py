@@ -96,10 +96,8 @@ class Layout:
                 if found == VERSION:  # nothing is made in a folder that is somebody else's
                     for folder in (self.keys, self.index, self.names, self.cache, self.incoming, self.log):
                         make_folder(folder)
-        except (OSError, TimeoutError) as error:
-            raise LayoutUnusable(
-                f"{self.root}: cannot be used as ROOT ({error.strerror if isinstance(error, OSError) else error})"
-            ) from error
+        except OSError as error:  # a TimeoutError of ours has no strerror
+            raise LayoutUnusable(f"{self.root}: cannot be used as ROOT ({error.strerror or error})") from error
         if found != VERSION:
             raise LayoutUnusable(
                 f"{self.root}: was arranged by another version of pywharf (layout {found[:20]!r}, this one knows {VERSION!r}): "

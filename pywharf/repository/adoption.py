@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pywharf.backend.interface import FileBody, FileRef
-from pywharf.errors import FileConflict, FileMissing, FileTooLarge, IndexNotReady, InvalidName, ProjectClosed, UploadRejected
+from pywharf.errors import (
+    BackendUnavailable,
+    FileConflict,
+    FileMissing,
+    FileTooLarge,
+    IndexNotReady,
+    InvalidName,
+    ProjectClosed,
+    UploadRejected,
+)
 from pywharf.model.names import DistributionName, parse_filename
 from pywharf.model.record import DistributionRecord, Tombstone, now
 from pywharf.repository.admission import admit_file
@@ -45,8 +54,12 @@ def update_index(repository: Repository, *, on_progress: Callable[[int], None] =
     """
     try:
         return _compare(repository, on_progress)
+    except IndexDamaged:
+        repository.mend()
+    try:
+        return _compare(repository, on_progress)
     except IndexDamaged as error:
-        raise IndexNotReady(repository.name, "it is damaged; the next run builds it anew") from error
+        raise IndexNotReady(repository.name, "it is damaged, and building it anew does not mend it") from error
 
 
 def _compare(repository: Repository, on_progress: Callable[[int], None]) -> Report:
@@ -94,6 +107,8 @@ class _Run:
             self._skip(file, str(error))
         except (FileConflict, FileTooLarge, FileMissing, ProjectClosed) as error:
             self._skip(file, str(error))
+        except OSError as error:
+            self._skip(file, f"it cannot be read ({error.strerror or type(error).__name__})")
 
     def missing(self) -> tuple[str, ...]:
         """Names of the files that a record speaks of and that have no body."""
@@ -125,7 +140,12 @@ class _Run:
         limit = self._repository.config.max_file_bytes
         if file.size > limit:
             raise FileTooLarge(limit)
-        with self._repository.backend.open_file(file) as body, self._repository.receiving() as incoming:
+        try:
+            opened = self._repository.backend.open_file(file)
+        except BackendUnavailable as error:  # perhaps this file alone; where it is all of the storage, the end of the run tells
+            self._skip(file, f"it cannot be read ({error.reason})")
+            return
+        with opened as body, self._repository.receiving() as incoming:
             while piece := body.read(PIECE):
                 incoming.write(piece)
             incoming.finish()

@@ -55,7 +55,7 @@ class IndexFile:
 
         names: as `NamesSeen.read` gives them. Call it with the sync lock held. Raises IndexNotReady.
         """
-        if self.path.exists():
+        if self.build() is not None:
             try:
                 with self.connection() as db:
                     if db.execute("SELECT 1 FROM state").fetchone():
@@ -84,10 +84,10 @@ class IndexFile:
         except (OSError, sqlite3.Error) as error:
             raise IndexNotReady(self.repository, "it cannot be made on this disk", retry_after=30) from error
 
-    def build(self) -> int | None:
-        """A number that tells this build from the one before; None where there is no index."""
+    def build(self) -> str | None:
+        """What tells this build from any other; None where there is no index."""
         try:
-            return os.stat(self.path).st_ino
+            return f"{os.readlink(self.path)} {os.stat(self.path).st_ino}"
         except OSError:
             return None
 
@@ -128,7 +128,7 @@ class IndexFile:
             db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
 
     @contextlib.contextmanager
-    def _told(self, build: int) -> Iterator[None]:
+    def _told(self, build: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError, IndexDamaged) as error:  # SQLite's messages quote what is damaged
@@ -143,7 +143,7 @@ class IndexFile:
                 raise IndexNotReady(self.repository, "its file cannot be opened") from error
             raise IndexDamaged(said) from error
 
-    def _mine(self, build: int) -> _Connection:
+    def _mine(self, build: str) -> _Connection:
         if self._closed:
             raise IndexNotReady(self.repository, "it is closed")
         mine: _Connection | None = getattr(self._local, "connection", None)
@@ -153,7 +153,7 @@ class IndexFile:
             mine = self._local.connection = self._open(build)
         return mine
 
-    def _open(self, build: int) -> _Connection:
+    def _open(self, build: str) -> _Connection:
         found = _Connection(self.path, build)
         if self._build() != build:
             # Opened while it was being replaced: what it shows may be older than what was seen before.
@@ -161,7 +161,7 @@ class IndexFile:
             raise IndexNotReady(self.repository, "it is being built anew")
         return found
 
-    def _build(self) -> int:
+    def _build(self) -> str:
         build = self.build()
         if build is None:
             raise IndexNotReady(self.repository, "its first sync is not complete")
@@ -171,7 +171,7 @@ class IndexFile:
 class _Connection:
     """One thread's connection to one build of the file. Raises IndexDamaged where the file is of another version."""
 
-    def __init__(self, path: Path, build: int) -> None:
+    def __init__(self, path: Path, build: str) -> None:
         self.build = build
         self.owner = os.getpid()
         # mode=rw: a file that is missing is never made here. close() may come from another thread.

@@ -66,8 +66,8 @@ class LocalIndex:
         """Begin anew: not ready until the next sync. Call it with the sync lock held."""
         self._file.rebuild(self._names.read())
 
-    def build(self) -> int | None:
-        """Which build of the index there is, complete or not: another number after each rebuild, None where there is none."""
+    def build(self) -> str | None:
+        """Which build of the index there is, complete or not: another after each rebuild, None where there is none."""
         return self._file.build()
 
     def is_ready(self) -> bool:

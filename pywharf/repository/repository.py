@@ -189,6 +189,11 @@ class Repository:
         """Bring the local index in step now. Raises IndexNotReady, BackendUnavailable."""
         self._sync.sync()
 
+    def mend(self) -> None:
+        """Build the local index anew: work on all of it met damage. Raises IndexNotReady, BackendUnavailable."""
+        self._sync.mend_soon()
+        self._sync.sync()
+
     def sync_soon(self) -> None:
         """Bring the local index in step without waiting for it, where the storage is followed."""
         self._sync.look_soon()

@@ -47,7 +47,7 @@ class Synchroniser:
         self._began_at = 0.0  # the same in Unix time
         self._in_step = NEVER  # monotonic begin of the last attempt that succeeded
         self._failure: BackendUnavailable | IndexNotReady | None = None  # how the last one ended
-        self._doubted: int | None = None  # the build of the index in which somebody met damage
+        self._doubted: str | None = None  # the build of the index in which somebody met damage
         self._mended = NEVER  # monotonic
         self._stop = threading.Event()
         self._now = threading.Event()
@@ -209,7 +209,7 @@ class Synchroniser:
         with locked(self._lock):
             self._index.create()
 
-    def _replace(self, build: int | None, reason: str) -> None:
+    def _replace(self, build: str | None, reason: str) -> None:
         """Build the index anew, where no other process has done so already."""
         with locked(self._lock):
             if self._index.build() == build:

@@ -12,14 +12,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from pywharf.api.file_digests import FileDigests
+from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Backend, Change, Changes, Cursor, Entry
 from pywharf.config import RepositorySettings, ServerSettings
 from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, Sha256, Tombstone, to_json
+from pywharf.repository.changes import Uploaded
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
 from pywharf.repository.repository import Repository
+from pywharf.testing.distributions import Distribution
 from pywharf.testing.memory import MemoryConfig, MemoryPlugin, MemoryStorage
 
 MOMENT = datetime(2026, 11, 21, 10, 11, 12, 131415, tzinfo=timezone.utc)
@@ -81,6 +85,30 @@ def put(backend: Backend, filename: str, document: bytes | None = None) -> None:
     changes = backend.read_changes(None)
     list(changes.entries)
     backend.commit(Change(name.project, {name.key: to_json(record(filename)) if document is None else document}), changes.cursor)
+
+
+def form_of(distribution: Distribution) -> UploadForm:
+    """The form of a client that says the least it must."""
+    name = parse_filename(distribution.filename)
+    digests = FileDigests()
+    digests.update(distribution.data)
+    fields = {
+        ":action": "file_upload",
+        "metadata_version": "2.1",
+        "name": name.project,
+        "version": str(name.version),
+        "filetype": name.kind,
+        "sha256_digest": digests.sha256,
+    }
+    values = {field: (value,) for field, value in fields.items()}
+    return UploadForm(values, distribution.filename, digests.size, digests.sha256, digests.md5, digests.blake2b_256)
+
+
+def upload(repository: Repository, distribution: Distribution, secret: str = "writer") -> Uploaded:
+    """Upload as the web layer does."""
+    with repository.receiving() as incoming:
+        incoming.write(distribution.data)
+        return repository.upload(secret, form_of(distribution), incoming)
 
 
 def download(repository: Repository, filename: str) -> bytes | None:

@@ -329,14 +329,20 @@ def test_a_full_disk_is_no_damage(file: IndexFile) -> None:
 
 def test_running_out_of_descriptors_is_no_damage(file: IndexFile) -> None:
     write(file, "here")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     fresh = IndexFile(file.path, "local")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
     try:
-        with pytest.raises(IndexNotReady):
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        with pytest.raises(IndexNotReady, match="cannot be opened"):
             read(fresh)
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert read(fresh) == "here"
 
 

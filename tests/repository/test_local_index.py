@@ -554,7 +554,8 @@ def test_a_log_that_somebody_deleted_takes_the_index_back_a_little_and_no_furthe
     # A new process, in a copy: closing the connections of this one would write the log into the file.
     copy = tmp_path / "copy"
     copy.mkdir()
-    (copy / "local.sqlite").write_bytes(path.read_bytes())
+    (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "local.sqlite").symlink_to(path.name)
     (copy / "names").symlink_to(tmp_path / "names")
 
     found = local_index(copy)

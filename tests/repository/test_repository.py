@@ -583,5 +583,5 @@ def test_an_index_of_an_older_build_of_pywharf_is_replaced(world: World, monkeyp
 def test_a_form_that_disagrees_with_its_file_is_refused(world: World) -> None:
     repository = world.open()
     one = wheel_of()
-    with pytest.raises(UploadRejected, match="acme"):
+    with pytest.raises(UploadRejected, match="another project"):
         upload(repository, Distribution(wheel("acme"), one.data, one.metadata))
