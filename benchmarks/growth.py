@@ -156,7 +156,7 @@ def measure(root: Path, files: int, uploads: int) -> Row:
     took = upload_some(server.port, uploads, "run")
     cpu, written = (server.cpu() - cpu) / uploads, (server.written() - written) / uploads
     server.stop()
-    index = sum(path.stat().st_size for path in (root / "index").glob("local.sqlite*"))
+    index = sum(path.stat().st_size for path in (root / "index").glob("local@*"))
     for path in (root / "index").iterdir():
         path.unlink()
     server = Server(root)

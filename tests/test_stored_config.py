@@ -55,13 +55,14 @@ class Trouble:
         self.at = 0
         self.then: Callable[[], object] = lambda: None
         self.after = False
+        self.for_good = False  # also at every later step
         for name in STEPS:
             monkeypatch.setattr(os, name, self._wrapped(getattr(os, name)))
 
     def _wrapped(self, step: Callable[..., object]) -> Callable[..., object]:
         def stepped(*arguments: object, **more: object) -> object:
             self.met += 1
-            mine = self.met == self.at
+            mine = self.met == self.at or (self.for_good and self.met > self.at)
             if mine and not self.after:
                 self.then()
             found = step(*arguments, **more)
@@ -146,6 +147,26 @@ def test_at_every_step_it_is_the_old_pair_or_the_new_one(
     assert outcome == "done"
     assert len(outcomes) > 12
     assert {found == NEW for _, found in outcomes} == {True, False}
+
+
+def test_a_disk_that_turns_bad_for_good_makes_nothing_come_true_that_was_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = set()
+    for at in itertools.count(1):
+        replace(layout, OLD)
+        with monkeypatch.context() as patched:
+            trouble = Trouble(patched)
+            trouble.at, trouble.then, trouble.for_good = at, full, True
+            try:
+                replace(layout, NEW)
+                expected = NEW
+            except LayoutUnusable:
+                expected = OLD
+        if trouble.met < at:
+            break
+        assert read(layout) == read(layout) == expected
+        outcomes.add(expected)
+
+    assert outcomes == {OLD, NEW}
 
 
 def test_a_crash_between_the_two_files_is_finished_by_whoever_reads(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

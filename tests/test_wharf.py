@@ -653,6 +653,23 @@ def test_a_configuration_on_disk_that_turns_unusable_leaves_the_old_one_running(
     settle(lambda: names(server) == {"beta", "shared"}, timeout=1.5)
 
 
+def test_a_configuration_that_is_invalid_is_not_read_again_until_it_changes(
+    server: Wharf, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reads = stored_config.read, []
+
+    def counted(layout: Layout) -> StoredConfig | None:
+        reads.append(1)
+        return read(layout)
+
+    monkeypatch.setattr(stored_config, "read", counted)
+    layout.config.write_text("[first")
+    settle(lambda: reads)
+    time.sleep(0.3)
+
+    assert len(reads) <= 2  # the file may have been met empty
+
+
 def test_a_configuration_that_was_removed_leaves_the_old_one_running(server: Wharf, layout: Layout) -> None:
     layout.config.unlink()
     time.sleep(0.2)

@@ -27,7 +27,8 @@ MAX_HEADER_LINES = 100_000  # the largest real METADATA files have a few thousan
 MAX_VERSION_LENGTH = 200  # as long as a file's name may be
 
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n)){2}")
-_FOLD = re.compile(r"[ \t]*(?:\r\n|\n|\r)[ \t]*")
+# The look behind keeps a long run of spaces from being searched again from each of them.
+_FOLD = re.compile(r"(?<![ \t])[ \t]*(?:\r\n|\n|\r)[ \t]*")
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
 

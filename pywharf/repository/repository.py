@@ -155,7 +155,10 @@ class Repository:
         Raises UploadRejected, FileConflict, ProjectClosed, AccessDenied, TooBusy, IndexNotReady, BackendUnavailable.
         """
         incoming.finish()
-        admitted = admit(form, incoming.path)
+        try:
+            admitted = admit(form, incoming.path)
+        except OSError as error:  # the disk's trouble, or no descriptor left: the upload itself may be fine
+            raise BackendUnavailable(f"the upload cannot be read ({error.strerror or type(error).__name__})", retry_after=30) from error
         with self._writers.lease(secret) as writer:
             return self._publish(writer, admitted, incoming, verb="Publish")
 

@@ -28,6 +28,11 @@ class PageKey:
     project: str  # normalised; "" is the list of projects
     variant: str  # what tells apart the pages of one project: the content type, and more where that is not enough
 
+    @property
+    def weight(self) -> int:
+        """What keeping it costs, in bytes: a client may choose a part of the variant, as long as a request can be."""
+        return len(self.project) + len(self.variant)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -111,17 +116,18 @@ class PageCache:
     def _keep(self, key: PageKey, page: Page) -> None:
         with self._lock:
             self._drop(key)
-            if page.weight > self._max_bytes:
+            weight = key.weight + page.weight
+            if weight > self._max_bytes:
                 return
             self._pages[key] = page
-            self._bytes += page.weight
+            self._bytes += weight
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._pages)))
 
     def _drop(self, key: PageKey) -> None:
         page = self._pages.pop(key, None)
         if page is not None:
-            self._bytes -= page.weight
+            self._bytes -= key.weight + page.weight
 
     @property
     def weight(self) -> int:

@@ -155,6 +155,19 @@ def test_a_name_that_comes_and_goes_within_one_step_leaves_the_list_as_it_was(tm
     assert index.project_revision(ProjectName("demo")) is not None
 
 
+def test_a_removal_by_hand_takes_no_serial_back(tmp_path: Path) -> None:
+    """It comes with the serial of what was removed, which is older than others of the project."""
+    index = local_index(tmp_path)
+    index.create()
+    step(index, [entry(wheel("demo"), 1), entry(wheel("demo", "2.0"), 7)])
+
+    step(index, [entry(wheel("demo"), 1, None)])
+
+    detail = index.project(ProjectName("demo"))
+    assert detail is not None
+    assert detail.serial == 7
+
+
 @pytest.mark.parametrize(
     ("document", "live"),
     [

@@ -7,7 +7,6 @@ a while. One thread does that for all of them: a worker has better things to do 
 
 from __future__ import annotations
 
-import contextlib
 import selectors
 import socket
 import threading
@@ -73,8 +72,13 @@ class Lingering:
             time.sleep(0.01)
 
     def _run(self) -> None:
+        try:
+            selector = selectors.DefaultSelector()
+        except OSError:  # no descriptor is left: then without the courtesy
+            self._give_up()
+            return
         buffer = bytearray(PIECE)
-        with selectors.DefaultSelector() as selector:
+        with selector:
             while self._take(selector):
                 for key, _ in selector.select(timeout=0.05):
                     if not _drain(key.data, buffer):
@@ -92,6 +96,15 @@ class Lingering:
             self._running = bool(selector.get_map())
             return self._running
 
+    def _give_up(self) -> None:
+        """Close those that wait; the next one gets another thread."""
+        with self._guard:
+            for lingerer in self._waiting:
+                lingerer.socket.close()
+            self._count -= len(self._waiting)
+            self._waiting.clear()
+            self._running = False
+
     def _finish(self, selector: selectors.BaseSelector, lingerer: _Lingerer) -> None:
         selector.unregister(lingerer.socket)
         lingerer.socket.close()
@@ -101,11 +114,11 @@ class Lingering:
 
 def _drain(lingerer: _Lingerer, buffer: bytearray) -> bool:
     """Throw away what is there; False once the client has finished, broke off, or had its share."""
-    with contextlib.suppress(BlockingIOError, InterruptedError):
-        try:
-            received = lingerer.socket.recv_into(buffer)
-        except ConnectionError:
-            return False
-        lingerer.left -= received
-        return received > 0 and lingerer.left > 0
-    return True
+    try:
+        received = lingerer.socket.recv_into(buffer)
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:  # also of a network that went away, which is no ConnectionError
+        return False
+    lingerer.left -= received
+    return received > 0 and lingerer.left > 0
