@@ -57,6 +57,8 @@ def adopt(wanted: Wanted, *, debug: bool) -> bool:
             raise AccessDenied("write")
         progress = stack.enter_context(Progress(f"{settings.name}: files looked at"))
         report = update_index(repository, on_progress=progress.update)
+        if wanted.root and report.adopted:
+            layout.unclaimed.unlink(missing_ok=True)  # files are stored: being on the same machine no longer replaces this configuration
     _print(report)
     return not report.skipped and not report.missing
 

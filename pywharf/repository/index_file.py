@@ -20,7 +20,8 @@ from pywharf.errors import IndexNotReady
 SCHEMA_VERSION = 1
 SCHEMA = """
 BEGIN EXCLUSIVE;
-CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, live INTEGER NOT NULL, document BLOB,
+CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, live INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, document BLOB,
     PRIMARY KEY(project, key)); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
 CREATE TABLE projects(project TEXT PRIMARY KEY, serial INTEGER NOT NULL, revision INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE names(project TEXT PRIMARY KEY) WITHOUT ROWID;

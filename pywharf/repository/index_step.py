@@ -5,16 +5,16 @@ Runs inside a transaction that the caller opened; knows SQL, not where entries c
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from operator import attrgetter
 
 from pywharf.backend.interface import Cursor, Entry
-from pywharf.model.names import PROJECT_KEY
+from pywharf.repository.index_rows import COLUMNS, PLACES, to_row
+
+_PUT = f"INSERT OR REPLACE INTO entries({COLUMNS}) VALUES({PLACES})"
 
 _where = attrgetter("project", "key")
-_decode = json.JSONDecoder().decode
 
 
 class IndexStep:
@@ -35,21 +35,17 @@ class IndexStep:
         self._serial = max(self._serial, *(entry.serial for entry in entries))
         if self._reset:  # what projects hold is counted once, at the end
             entries.sort(key=_where)  # neighbours in the table's index together; of one key the last given stays the last
-            self._db.executemany(
-                "INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)",
-                ((entry.project, entry.key, entry.serial, is_live(entry), entry.document) for entry in entries),
-            )
+            self._db.executemany(_PUT, map(to_row, entries))
             return
         for entry in entries:
             self._put_one(entry)
 
     def _put_one(self, entry: Entry) -> None:
-        where = (entry.project, entry.key)
-        row = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", where).fetchone()
-        live, was_live = is_live(entry), bool(row and row[0])
-        self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)", (*where, entry.serial, live, entry.document))
+        found = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", (entry.project, entry.key)).fetchone()
+        row, was_live = to_row(entry), bool(found and found[0])
+        self._db.execute(_PUT, row)
         before = self._db.execute("SELECT files FROM projects WHERE project = ?", (entry.project,)).fetchone()
-        files = (before[0] if before else 0) + live - was_live
+        files = (before[0] if before else 0) + row[3] - was_live
         self._db.execute(
             "INSERT INTO projects VALUES(?, ?, ?, ?) ON CONFLICT(project) "
             "DO UPDATE SET serial = max(serial, excluded.serial), revision = excluded.revision, files = excluded.files",
@@ -79,15 +75,3 @@ class IndexStep:
         for project in self._listed:
             if self._db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is None:
                 yield project
-
-
-def is_live(entry: Entry) -> bool:
-    """Whether the entry is a file that a page would show, as its kind says."""
-    if entry.document is None or entry.key == PROJECT_KEY:
-        return False
-    if b'"kind":"file"' in entry.document and entry.document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
-        return True
-    try:
-        return bool(_decode(entry.document.decode()).get("kind") == "file")
-    except (ValueError, AttributeError, RecursionError):
-        return False

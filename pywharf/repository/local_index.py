@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from pywharf.backend.interface import Changes, Cursor, Entry
 from pywharf.errors import IndexNotReady
@@ -24,6 +23,7 @@ from pywharf.model.names import PROJECT_KEY, Key, ProjectName
 from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import DistributionRecord, Document, DocumentInvalid, ProjectStatus, from_json
 from pywharf.repository.index_file import IndexDamaged, IndexFile
+from pywharf.repository.index_rows import COLUMNS, State, expect, is_live, to_entry
 from pywharf.repository.index_spool import IndexSpool
 from pywharf.repository.index_step import IndexStep
 from pywharf.repository.names_seen import NamesSeen
@@ -31,7 +31,7 @@ from pywharf.repository.names_seen import NamesSeen
 BATCH = 5000
 MOST_TOLD = 1000  # documents that cannot be read and are named in the log, each once
 
-Value = TypeVar("Value")
+_ENTRIES = f"SELECT {COLUMNS} FROM entries WHERE project = ?"  # noqa: S608 - a constant
 
 log = logging.getLogger(__name__)
 
@@ -86,19 +86,21 @@ class LocalIndex:
     def cursor(self) -> Cursor | None:
         """How far the index has come; None before its first sync."""
         with self._file.connection() as db:
-            return _State.of(db).cursor
+            return State.of(db).cursor
 
     def picture(self, project: ProjectName, key: Key) -> Picture:
         """What is known of one key and of its project's status: constant in cost, however wide the project."""
         with self._file.transaction() as db:
             cursor, _ = self._complete(db)
-            rows = dict(db.execute("SELECT key, document FROM entries WHERE project = ? AND key IN ('', ?)", (project, key)).fetchall())
-        status = self._read(project, PROJECT_KEY, rows.get(PROJECT_KEY))
+            found = {entry.key: entry for entry in map(to_entry, db.execute(f"{_ENTRIES} AND key IN ('', ?)", (project, key)))}
+            for missed in {PROJECT_KEY, key} - found.keys():
+                _surely_free(db, project, missed)
+        status = self._read(found.get(PROJECT_KEY))
         return Picture(
             cursor,
             status if isinstance(status, ProjectStatus) else ProjectStatus(),
-            key in rows,
-            self._read(project, key, rows.get(key)),
+            key in found,
+            self._read(found.get(key)),
         )
 
     def project_revision(self, project: ProjectName) -> int | None:
@@ -106,21 +108,24 @@ class LocalIndex:
         with self._file.connection() as db:
             row = db.execute("SELECT revision FROM projects WHERE project = ?", (project,)).fetchone()
             if row is None:
-                self._complete(db)
+                self._surely_unknown(db, project)
                 return None
-        return _expect(row[0], int)
+            return expect(row[0], int)
 
     def project(self, project: ProjectName) -> ProjectDetail | None:
         with self._file.transaction() as db:
-            row = db.execute("SELECT serial, revision FROM projects WHERE project = ?", (project,)).fetchone()
+            row = db.execute("SELECT serial, revision, files FROM projects WHERE project = ?", (project,)).fetchone()
             if row is None:
-                self._complete(db)
+                self._surely_unknown(db, project)
                 return None
-            rows = db.execute("SELECT key, document FROM entries WHERE project = ? AND (live OR key = '')", (project,)).fetchall()
-        documents = [self._read(project, key, document) for key, document in rows]
+            serial, revision, count = (expect(value, int) for value in row)
+            entries = list(map(to_entry, db.execute(_ENTRIES, (project,))))
+            if sum(map(is_live, entries)) != count:
+                raise IndexDamaged("a project's files are not as many as were written")
+        documents = [self._read(entry) for entry in entries if entry.key == PROJECT_KEY or is_live(entry)]
         status = next((document for document in documents if isinstance(document, ProjectStatus)), ProjectStatus())
         files = tuple(document for document in documents if isinstance(document, DistributionRecord))
-        return ProjectDetail(project, files, status, serial=_expect(row[0], int), revision=_expect(row[1], int))
+        return ProjectDetail(project, files, status, serial=serial, revision=revision)
 
     def projects_revision(self) -> int:
         with self._file.connection() as db:
@@ -130,8 +135,9 @@ class LocalIndex:
         """Every project that has a file."""
         with self._file.transaction() as db:
             _, state = self._complete(db)
-            rows = db.execute("SELECT project FROM projects WHERE files > 0 ORDER BY project").fetchall()
-        return ProjectList(tuple(ProjectName(_expect(row[0], str)) for row in rows), state.serial, state.list_revision)
+            rows = db.execute("SELECT project FROM projects WHERE files > 0 ORDER BY project")
+            names = tuple(ProjectName(expect(row[0], str)) for row in rows)
+        return ProjectList(names, state.serial, state.list_revision)
 
     def ever_seen(self, project: ProjectName) -> bool:
         """Whether this name has or ever had an entry here, whatever has become of it."""
@@ -149,20 +155,13 @@ class LocalIndex:
         """One instant of the whole index: its cursor, and every entry sorted by project and key, streamed within the `with`."""
         with self._file.long_transaction() as db:
             cursor, _ = self._complete(db)
-            rows = db.execute("SELECT project, key, serial, document FROM entries ORDER BY project, key")
-            yield (
-                cursor,
-                (
-                    Entry(project, key, serial, None if document is None else _expect(document, bytes))
-                    for project, key, serial, document in rows
-                ),
-            )
+            yield cursor, map(to_entry, db.execute(f"SELECT {COLUMNS} FROM entries ORDER BY project, key"))  # noqa: S608 - a constant
 
     def documents(self) -> Iterator[tuple[Entry, Document | None]]:
         """Every entry with its document as far as it can be read."""
         with self.all_entries() as (_, entries):
             for entry in entries:
-                yield entry, self._read(entry.project, entry.key, entry.document)
+                yield entry, self._read(entry)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -181,7 +180,7 @@ class LocalIndex:
         """Bring the names that the index holds and those in the file together, where a crash or somebody parted them."""
         with self._file.connection() as db:
             with self._names_told():
-                if self._names.size() == _State.of(db).names_taken:
+                if self._names.size() == State.of(db).names_taken:
                     return
             with _writing(db):
                 with self._names_told():
@@ -191,7 +190,7 @@ class LocalIndex:
     def _apply(self, before: Cursor | None, cursor: Cursor, entries: Iterable[Entry], *, reset: bool) -> bool:
         with self._file.connection() as db:
             with _writing(db):
-                state = _State.of(db)
+                state = State.of(db)
                 if state.cursor != before:
                     return False
                 step = IndexStep(db, state.revision + 1, reset=reset)
@@ -216,7 +215,7 @@ class LocalIndex:
 
     def _take_names(self, db: sqlite3.Connection) -> None:
         """Take over what the file has beyond what the index knows; first put back what somebody took out of it."""
-        taken = _State.of(db).names_taken
+        taken = State.of(db).names_taken
         with self._names_told():
             if self._names.size() < taken:
                 self._names.add([row[0] for row in db.execute("SELECT project FROM names")])
@@ -233,41 +232,39 @@ class LocalIndex:
         except OSError as error:
             raise IndexNotReady(self._repository, "the names it has seen cannot be read or written down", retry_after=30) from error
 
-    def _complete(self, db: sqlite3.Connection) -> tuple[Cursor, _State]:
-        state = _State.of(db)
+    def _complete(self, db: sqlite3.Connection) -> tuple[Cursor, State]:
+        state = State.of(db)
         if state.cursor is None:
             raise IndexNotReady(self._repository, "its first sync is not complete")
         return state.cursor, state
 
-    def _read(self, project: str, key: str, raw: object) -> Document | None:
-        if raw is None:
+    def _surely_unknown(self, db: sqlite3.Connection, project: ProjectName) -> None:
+        """Raises IndexNotReady before the first sync, and IndexDamaged where there are entries of a project that is not there."""
+        self._complete(db)
+        if db.execute("SELECT 1 FROM entries WHERE project = ? LIMIT 1", (project,)).fetchone() is not None:
+            raise IndexDamaged("a project is gone that has entries")
+
+    def _read(self, entry: Entry | None) -> Document | None:
+        if entry is None or entry.document is None:
             return None
         try:
-            return from_json(_expect(raw, bytes))
+            return from_json(entry.document)
         except DocumentInvalid as error:
-            if (project, key) not in self._told and len(self._told) < MOST_TOLD:
-                self._told.add((project, key))
-                log.warning("document left out: repository=%s project=%s key=%s reason=%s", self._repository, project, key, error)
+            where = (entry.project, entry.key)
+            if where not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(where)
+                log.warning("document left out: repository=%s project=%s key=%s reason=%s", self._repository, *where, error)
             return None
 
 
-@dataclass(frozen=True)
-class _State:
-    """What the index knows of itself."""
+def _surely_free(db: sqlite3.Connection, project: ProjectName, key: Key) -> None:
+    """Raises IndexDamaged where a key may have been missed that is there: a name that looks free would be given away again.
 
-    cursor: Cursor | None
-    serial: int
-    revision: int
-    list_revision: int
-    names_taken: int  # bytes of the file of names that are in the table of names
-
-    @classmethod
-    def of(cls, db: sqlite3.Connection) -> _State:
-        row = db.execute("SELECT cursor, serial, revision, list_revision, names_taken FROM state").fetchone()
-        if row is None:
-            raise IndexDamaged("its state is gone")
-        cursor, *numbers = row
-        return cls(None if cursor is None else Cursor(_expect(cursor, str)), *(_expect(number, int) for number in numbers))
+    Damage that leads a search astray lies where the search ended, so the rows before and after are looked at.
+    """
+    for beside in ("< (?, ?) ORDER BY project DESC, key DESC", "> (?, ?) ORDER BY project, key"):
+        for row in db.execute(f"SELECT {COLUMNS} FROM entries WHERE (project, key) {beside} LIMIT 1", (project, key)):  # noqa: S608 - constants
+            to_entry(row)
 
 
 @contextlib.contextmanager
@@ -281,10 +278,3 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
         with contextlib.suppress(sqlite3.Error):
             db.execute("ROLLBACK")
         raise
-
-
-def _expect(value: object, kind: type[Value]) -> Value:
-    """A value of the kind that the schema says; another is damage that SQLite did not notice."""
-    if not isinstance(value, kind):
-        raise IndexDamaged(f"it holds {type(value).__name__} where {kind.__name__} belongs")
-    return value

@@ -6,6 +6,7 @@ import re
 from urllib.parse import quote
 
 from pywharf.api.pypi_json import choose_described_file, render_pypi_json
+from pywharf.errors import FileMissing
 from pywharf.model.names import ProjectName
 from pywharf.model.project import ProjectDetail
 from pywharf.web.callers import Caller
@@ -69,7 +70,10 @@ def _described_metadata(caller: Caller, name: ProjectName, detail: ProjectDetail
     if record is None or record.metadata is None:
         return None
     file = caller.repository.find_file(name, record.metadata.name)
-    return None if file is None else read_whole(caller, file, MAX_METADATA)
+    try:
+        return None if file is None else read_whole(caller, file, MAX_METADATA)
+    except FileMissing:  # the project is there all the same, and its record says the most of it
+        return None
 
 
 def _base_url(request: Request) -> str:

@@ -185,6 +185,18 @@ def test_hostile_amounts_of_headers_cost_little() -> None:
     assert time.monotonic() - begin < 5
 
 
+def test_a_long_run_of_spaces_is_read_in_one_pass() -> None:
+    # A regular expression holds Python's lock: one that tried each of these anew would stop the whole server for an hour.
+    value = f"a{' ' * 60_000}b"
+    begin = time.monotonic()
+
+    metadata = parsed(f"{MINIMAL}Requires-Dist: {value}\nClassifier: a\n \t b  \n   c\n")
+
+    assert metadata.requires_dist == (value,)
+    assert metadata.classifiers == ("a b c",)
+    assert time.monotonic() - begin < 5
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
 def test_any_text_after_the_mandatory_fields_is_read_or_refused(text: str) -> None:
     try:

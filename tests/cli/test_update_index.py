@@ -158,6 +158,18 @@ def test_with_root_the_servers_configuration_and_place_are_used(run: Run, root: 
     assert "file adopted: repository=local" in (root / "log" / "pywharf.log").read_text()
 
 
+def test_who_stores_files_claims_the_server(run: Run, root: Path, storage: Path) -> None:
+    unclaimed = Layout(root).unclaimed
+    unclaimed.write_bytes(b"secrets shown\n")
+
+    run("update_index", "file_system", "local", "--root", str(root))
+    assert not unclaimed.exists()
+
+    unclaimed.write_bytes(b"secrets shown\n")
+    run("update_index", "file_system", "local", "--root", str(root))
+    assert unclaimed.exists(), "nothing new was stored"
+
+
 def test_what_the_command_line_says_goes_before_the_configuration(run: Run, root: Path) -> None:
     result = run("update_index", "file_system", "LOCAL", "--root", root, "--max_file_bytes", "1")
 

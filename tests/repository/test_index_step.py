@@ -6,14 +6,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pywharf.backend.interface import Entry
 from pywharf.model.names import PROJECT_KEY, Key, ProjectName
 from pywharf.model.record import DistributionRecord, Document, ProjectStatus, Tombstone, from_json, to_json
-from pywharf.repository.index_step import is_live
 
 from .making import entry, local_index, record, step, tombstone, wheel
 
@@ -166,30 +164,3 @@ def test_a_removal_by_hand_takes_no_serial_back(tmp_path: Path) -> None:
     detail = index.project(ProjectName("demo"))
     assert detail is not None
     assert detail.serial == 7
-
-
-@pytest.mark.parametrize(
-    ("document", "live"),
-    [
-        (to_json(record(wheel("demo"))), True),
-        (to_json(record(wheel("demo"), summary='"kind":"deleted"', keywords="kind")), True),
-        (to_json(record(wheel("demo"), unknown={"later": {"kind": "deleted"}})), True),
-        (b' { "kind" : "file" } ', True),
-        (to_json(tombstone(wheel("demo"))), False),
-        (b'{"kind":"deleted","later":{"kind":"file"}}', False),
-        (b'{"kind":"status","status":"active"}', False),
-        (None, False),
-        (b"", False),
-        (b"[]", False),
-        (b'"file"', False),
-        (b"\xff\xfe", False),
-        (b"[" * 100_000, False),
-        (b'{"kind":' + b"[" * 100_000, False),
-    ],
-)
-def test_a_file_counts_by_its_kind(document: bytes | None, live: bool) -> None:
-    assert is_live(Entry("demo", "k", 1, document)) is live
-
-
-def test_the_projects_own_document_is_no_file() -> None:
-    assert not is_live(Entry("demo", "", 1, to_json(record(wheel("demo")))))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,6 +155,23 @@ def test_a_reader_cannot_write_and_the_storage_says_so(world: World) -> None:
     with pytest.raises(AccessDenied):
         upload(repository, wheel_of(), secret="reader")
     assert world.storage().bodies == {}
+
+
+def test_an_upload_that_cannot_be_read_again_is_the_disks_trouble(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = world.open()
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.is_relative_to(world.layout.incoming):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    for one in (wheel_of(), make_sdist("demo", "1.0")):
+        with pytest.raises(BackendUnavailable, match="cannot be read"):
+            upload(repository, one)
+    assert files(repository) == set()
 
 
 def test_a_body_that_is_gone_is_missing(world: World) -> None:

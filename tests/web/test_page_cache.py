@@ -117,7 +117,15 @@ def test_one_key_weighs_once_whatever_its_revision() -> None:
     for revision in range(100):
         cache.get(key(), revision, partial(page, revision))
 
-    assert cache.weight == page(1).weight
+    assert cache.weight == key().weight + page(1).weight
+
+
+def test_what_a_client_chose_of_the_key_is_weighed_too() -> None:
+    cache = PageCache(max_bytes=100_000)
+    for number in range(50):
+        cache.get(key(variant=f"json {'1.0' * 10_000}{number}"), 1, lambda: page(1))
+
+    assert sum(len(one.variant) for one in cache._pages) <= cache.weight <= 100_000
 
 
 def test_tags_come_from_the_content_and_part_the_variants() -> None:

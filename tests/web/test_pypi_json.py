@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from pywharf.backend.interface import FileBody, FileRef
+from pywharf.errors import FileMissing
+
 from .client import Client
 from .fakes import FakeRepository
 
@@ -15,6 +18,21 @@ def test_a_project_is_described_from_its_core_metadata(client: Client) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert (found["info"]["summary"], found["info"]["version"], list(found["releases"])) == ("A demo", "1.0", ["1.0"])
     assert {file["filename"] for file in found["urls"]} == {"demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"}
+
+
+def test_a_project_whose_metadata_is_lost_is_described_from_its_record(
+    client: Client, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(file: FileRef) -> FileBody:
+        raise FileMissing(file.name)
+
+    monkeypatch.setattr(repository, "open_file", missing)
+
+    answer = client.get("/pypi/demo/json")
+
+    assert answer.status == 200
+    found = json.loads(answer.body)
+    assert (found["info"]["name"], found["info"]["version"], len(found["urls"])) == ("demo", "1.0", 2)
 
 
 def test_one_release_is_without_the_others(client: Client, repository: FakeRepository) -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -126,3 +130,50 @@ def test_where_no_thread_can_be_had_the_connection_is_closed_at_once(monkeypatch
     client.sendall(b"x")
     assert not is_reset(client, within=0.1)
     client.close()
+
+
+def test_where_no_descriptor_can_be_had_the_connection_is_closed_and_the_next_one_lingers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> selectors.BaseSelector:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    server, client = pair()
+    lingering = Lingering()
+    with monkeypatch.context() as patch:
+        patch.setattr(selectors, "DefaultSelector", refuse)
+        lingering.add(server)
+        assert is_reset(client)
+    client.close()
+
+    server, client = pair()
+    lingering.add(server)
+    client.sendall(b"x")
+    assert not is_reset(client, within=0.1)
+    client.close()
+    settle(lambda: server.fileno() == -1)
+
+
+def test_a_network_that_goes_away_ends_one_connection_and_not_the_thread() -> None:
+    class Unreachable(socket.socket):
+        def recv_into(self, *_: object) -> int:  # type: ignore[override]
+            raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+
+    lingering = Lingering()
+    server, client = pair()
+    unreachable = Unreachable(fileno=server.detach())
+    lingering.add(unreachable)
+    client.sendall(b"x")
+    settle(lambda: unreachable.fileno() == -1)
+    client.close()
+
+    server, client = pair()
+    lingering.add(server)
+    client.close()
+    settle(lambda: server.fileno() == -1)
+
+
+def settle(condition: Callable[[], bool], within: float = 10) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
