@@ -206,8 +206,10 @@ def _told(error: ValidationError, type_keys: list[str], name: str, table: Table,
     key = _place(table, first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        near = get_close_matches(key, type_keys, n=1)
+        near = get_close_matches(key, type_keys, n=1) if key in table else []  # within a value other keys are known
         reason = "is not a key that this type knows: " + (f"did you mean {near[0]}?" if near else "remove it, or look for a misspelling")
+    elif first["type"] in ("tuple_type", "list_type", "set_type", "frozen_set_type"):
+        reason = 'has to be a list, also where it holds one item: ["..."]'
     elif first["type"] == "missing":
         key, reason = f"{key}.{first['loc'][-1]}".lstrip("."), "is missing"
     return ConfigInvalid(reading.source, reason[:1].lower() + reason[1:], table=name, key=key)

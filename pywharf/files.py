@@ -83,6 +83,11 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
+def unlock(descriptor: int) -> None:
+    """Give a lock back without closing its file."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False, timeout: float | None = None) -> Iterator[None]:
     """Hold the lock file `path`, against other processes and other threads alike.

@@ -146,21 +146,17 @@ class Wharf:
         """Serve another configuration from now on: parsed, checked and opened first, so that a failure changes nothing.
 
         Other processes follow within a second. The packages of a repository of the same name stay; grants end.
-        Raises ConfigInvalid, LayoutUnusable.
+        Raises ConfigInvalid; BackendUnavailable where ROOT or this process has no room for it.
         """
         with self._guard:
             parsed = parse(config, admin_secret, environ=None, allow_paths=False)
-            opened = self._open(parsed)
             try:
-                for repository in opened.values():
-                    _check(repository)
-                self._stamp = stored_config.replace(self._layout, StoredConfig(config, admin_secret))
-            except BaseException:
-                _close(opened)
-                raise
-            self._swap(opened)
+                self._replace(parsed, StoredConfig(config, admin_secret))
+            except (LayoutUnusable, OSError) as error:
+                log.error("not initialised, the old configuration goes on: %s", error)
+                raise BackendUnavailable("ROOT cannot be used for it; the server's log says more", retry_after=30) from error
         self.claim()
-        log.info("initialised anew: repositories=%s", ",".join(sorted(opened)))
+        log.info("initialised anew: repositories=%s", ",".join(sorted(parsed)))
 
     def check_initialize_token(self, token: str) -> bool:
         """Whether this is the token that allows to initialise."""
@@ -204,11 +200,34 @@ class Wharf:
             raise
         return opened
 
+    def _replace(self, parsed: Mapping[str, RepositorySettings], stored: StoredConfig) -> None:
+        """Open, check, keep in ROOT and swap in; what fails leaves both as they were."""
+        kept, running = stored_config.read(self._layout), self._generation
+        opened = self._open(parsed)
+        try:
+            for repository in opened.values():
+                _check(repository)
+            self._stamp = stored_config.replace(self._layout, stored)
+        except BaseException:
+            _close(opened)
+            raise
+        try:
+            self._swap(opened)
+        except BaseException:
+            if kept is not None and self._generation is running:
+                self._stamp = stored_config.replace(self._layout, kept)
+            raise
+
     def _swap(self, repositories: Mapping[str, Repository]) -> None:
         before = self._generation
         generation = Generation(before.number + 1, repositories)
         before.stop()
-        generation.start()
+        try:
+            generation.start()
+        except BaseException:
+            _close(repositories)
+            before.start()
+            raise
         self._generation = generation
         before.retire(generation)
 

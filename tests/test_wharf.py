@@ -375,7 +375,7 @@ def test_a_text_that_cannot_be_used_changes_nothing(before: Before, text: str, s
 def test_a_storage_that_does_not_open_changes_nothing_and_the_others_are_closed(before: Before, opened: int, trouble: Exception) -> None:
     before.plugin.fails_to_open, before.plugin.left_to_open = trouble, opened
 
-    with pytest.raises(type(trouble)):
+    with pytest.raises(BackendUnavailable if isinstance(trouble, LayoutUnusable) else type(trouble)):
         before.server.initialize(A, "")
 
     before.unchanged()
@@ -414,7 +414,7 @@ def test_a_disk_that_cannot_take_the_decision_changes_nothing(before: Before, mo
 
     with monkeypatch.context() as patched:
         patched.setattr(stored_config, "write_whole", full)
-        with pytest.raises(LayoutUnusable, match="cannot be written"):
+        with pytest.raises(BackendUnavailable, match="ROOT cannot be used"):
             before.server.initialize(A, "")
 
     before.unchanged()
@@ -427,9 +427,27 @@ def test_a_decision_that_may_not_last_is_taken_back(before: Before, monkeypatch:
 
     with monkeypatch.context() as patched:
         patched.setattr(stored_config, "write_whole", write_and_fail)
-        with pytest.raises(LayoutUnusable):
+        with pytest.raises(BackendUnavailable):
             before.server.initialize(A, "")
 
+    before.unchanged()
+
+
+def test_a_generation_that_cannot_be_started_changes_nothing(before: Before, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, []
+
+    def start_some(thread: threading.Thread) -> None:
+        if thread.name == "sync shared":
+            started.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start_some)
+        with pytest.raises(BackendUnavailable, match="no thread"):
+            before.server.initialize(A, "")
+
+    assert started
     before.unchanged()
 
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from pywharf.errors import InvalidName
 from pywharf.model.names import normalize_pattern
 
+_FORMS = 'a secret is "text", {env = "VARIABLE"} or {sha256 = "64 hex digits"}: exactly one of them'
+
 
 class BackendConfig(BaseModel):
     """One repository's table in the configuration. Unknown keys are refused."""
@@ -82,12 +84,14 @@ class AcceptedSecret(BaseModel):
     def _from_text(cls, data: Any, info: ValidationInfo) -> Any:
         if isinstance(data, str):
             data = {"raw": data}
+        if not isinstance(data, Mapping | AcceptedSecret):
+            raise ValueError(_FORMS)
         return resolve_environment(data, info) if isinstance(data, Mapping) else data
 
     @model_validator(mode="after")
     def _exactly_one(self) -> AcceptedSecret:
         if (self.raw is None) == (self.sha256 is None):
-            raise ValueError('a secret is "text", {env = "VARIABLE"} or {sha256 = "64 hex digits"}: exactly one of them')
+            raise ValueError(_FORMS)
         try:
             empty = self.matches("")
         except UnicodeEncodeError as error:

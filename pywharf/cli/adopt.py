@@ -99,6 +99,7 @@ def _settings_of_options(layout: Layout, wanted: Wanted) -> RepositorySettings:
     reading = Reading(COMMAND_LINE, os.environ)
     settings = _checked(name, {**base, **wanted.config}, secret, wanted, reading, reading)
     _refuse_storage_in_temporary_place(settings, layout, plugin)
+    _refuse_missing_paths(settings, wanted)
     return settings
 
 
@@ -129,6 +130,14 @@ def _refuse_storage_in_temporary_place(settings: RepositorySettings, layout: Lay
         return
     paths = [f"--{key} PATH" for key, field in plugin.config_model.model_fields.items() if mentions(field.annotation, Path)]
     raise click.UsageError(f"where is the storage? Give {' or '.join([*paths, '--root ROOT'])}")
+
+
+def _refuse_missing_paths(settings: RepositorySettings, wanted: Wanted) -> None:
+    """A misspelled path would otherwise be an empty storage, and reported as in order."""
+    for key in wanted.config:
+        path = getattr(settings.config, key, None)
+        if isinstance(path, Path) and not path.exists():
+            raise ConfigInvalid(COMMAND_LINE, "there is no such file or folder", key=f"--{key}")
 
 
 def _print(report: Report) -> None:

@@ -69,8 +69,8 @@ def configure(layout: Layout, given: GivenConfig) -> None:
         str(layout.admin_secret),
     )
     parse(config, admin_secret, config_source=config_source, admin_secret_source=admin_secret_source)
-    stored_config.replace(layout, StoredConfig(config, admin_secret))
     layout.unclaimed.unlink(missing_ok=True)  # this configuration is somebody's: being on the same machine no longer replaces it
+    stored_config.replace(layout, StoredConfig(config, admin_secret))
 
 
 def _make_private(layout: Layout) -> None:

@@ -113,17 +113,31 @@ class _Run:
     def missing(self) -> tuple[str, ...]:
         """Names of the files that a record speaks of and that have no body."""
         return tuple(
-            name
+            file.name
             for entry, record in self._repository.index.documents()
             if isinstance(record, DistributionRecord)
-            for name, sha256 in _bodies(record)
-            if sha256 not in self._there and f"{entry.project}/{name}" not in self._there
+            for file in _bodies(entry.project, record)
+            if file.sha256 not in self._there and not self._opens(file)
         )
+
+    def _opens(self, file: FileRef) -> bool:
+        """Whether readers get the body of a file that was met under its name only: what lies there can be a copy made for people."""
+        if f"{file.project}/{file.name}" not in self._there:
+            return False
+        try:
+            self._repository.backend.open_file(file).close()
+        except (FileMissing, BackendUnavailable):
+            return False
+        return True
 
     def known_bodies(self) -> set[str]:
         """sha256 of every body that a record refers to."""
-        documents = (document for _, document in self._repository.index.documents())
-        return {sha256 for document in documents if isinstance(document, DistributionRecord) for _, sha256 in _bodies(document)}
+        return {
+            file.sha256
+            for entry, document in self._repository.index.documents()
+            if isinstance(document, DistributionRecord)
+            for file in _bodies(entry.project, document)
+        }
 
     def _is_known(self, name: DistributionName, file: FileRef) -> bool:
         picture = self._repository.index.picture(name.project, name.key)
@@ -153,19 +167,19 @@ class _Run:
             self._repository.adopt(admitted, incoming)
         log.info("file adopted: repository=%s file=%s", self._repository.name, file.name)
         self.adopted.append(file.name)
-        self._there.update(sha256 for _, sha256 in _bodies(admitted.record))
+        self._there.update(stored.sha256 for stored in _bodies(name.project, admitted.record))
 
     def _skip(self, file: FileRef, reason: str) -> None:
         log.warning("file left alone: repository=%s file=%s reason=%s", self._repository.name, file.name, reason)
         self.skipped.append((file.name, reason))
 
 
-def _bodies(record: DistributionRecord) -> Iterator[tuple[str, str]]:
-    """Name and sha256 of every body that a record speaks of."""
-    yield record.filename, record.sha256
+def _bodies(project: str, record: DistributionRecord) -> Iterator[FileRef]:
+    """Every body that a record speaks of."""
+    yield FileRef(project, record.filename, record.sha256, record.size)
     for side in (record.metadata, record.provenance):
         if side is not None:
-            yield side.name, side.sha256
+            yield FileRef(project, side.name, side.sha256, side.size)
 
 
 def _modified(body: FileBody) -> datetime:

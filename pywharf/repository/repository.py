@@ -30,6 +30,7 @@ from pywharf.repository.incoming import Incoming, IncomingFile
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
+from pywharf.repository.shown_storage import ShownStorage
 from pywharf.repository.sync import NOT_ALLOWED_TO_READ, Synchroniser
 from pywharf.repository.writers import Writers
 
@@ -62,6 +63,7 @@ class Repository:
         self._backend = settings.plugin.open(self.config, settings.admin_secret, self._workdir)
         self._index = LocalIndex(layout.index / f"{self.name}.sqlite", self.name, NamesSeen(layout.names / self.name))
         self._sync = Synchroniser(self.name, self._backend, self._index, interval=self.config.sync_index_interval, folder=layout.index)
+        self._shown = ShownStorage(layout.index / f"{self.name}.storage", self.config)
         self._changes = Changes(self.name, self._index, self._sync.sync)
         self._grants = Grants(self._ask, key, read_expires=server.auth_read_expires, write_expires=server.auth_write_expires)
         self._writers = Writers(self._open_for, key)
@@ -208,7 +210,7 @@ class Repository:
 
     def health(self) -> Health:
         at = self._sync.synced_at()
-        return Health(self._index.is_ready(), None if at is None else max(0.0, time.time() - at), self._sync.problem)
+        return Health(self._index.is_ready() and self._is_shown(), None if at is None else max(0.0, time.time() - at), self._sync.problem)
 
     def start(self) -> None:
         """Sweep what a crash left of uploads, and begin to follow the storage."""
@@ -257,12 +259,21 @@ class Repository:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """A damaged index is not the caller's business: it is being built anew, and the caller may come again."""
+        """A damaged index is not the caller's business: it is being built anew, and the caller may come again.
+
+        Nor is one that was filled from another storage, which this name stood for before.
+        """
+        if not self._is_shown():
+            raise IndexNotReady(self.name, "it was configured anew, and its storage has not been read yet")
         try:
             yield
         except IndexDamaged as error:
             self._sync.mend_soon()
             raise IndexNotReady(self.name, "it is damaged and being built anew") from error
+
+    def _is_shown(self) -> bool:
+        """Whether the local index is this storage's."""
+        return self._shown.is_known or (self._sync.was_in_step and self._shown.remember())
 
     def _ask(self, secret: str) -> Access:
         try:

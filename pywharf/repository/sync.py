@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pywharf.backend.interface import Backend
 from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, WharfError
-from pywharf.files import locked, open_lock, try_lock
+from pywharf.files import locked, open_lock, try_lock, unlock
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 
@@ -52,6 +52,8 @@ class Synchroniser:
         self._stop = threading.Event()
         self._now = threading.Event()
         self._thread: threading.Thread | None = None
+        self._leadership = threading.Lock()
+        self._leader = -1  # descriptor of the lock that makes this process the one that looks on time
 
     # --- on demand --------------------------------------------------------------------------------------------------
 
@@ -70,8 +72,10 @@ class Synchroniser:
         Never raises for trouble. False also where another thread's sync does not come to its end.
         """
         asked = time.monotonic()
-        if not self._turn.acquire(timeout=PATIENCE):
-            return False
+        # A sync that hangs is waited for once, not by each who comes anew: they all work on threads that others need.
+        while not self._turn.acquire(timeout=PATIENCE / 50):
+            if time.monotonic() >= min(asked, self._began) + PATIENCE:
+                return False
         try:
             if asked - self._began >= FRESH:
                 self._attempt()
@@ -116,9 +120,14 @@ class Synchroniser:
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        """Begin to follow the storage. Raises BackendUnavailable where this process can have no more threads."""
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name=f"sync {self._repository}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name=f"sync {self._repository}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise BackendUnavailable("no thread can be started to follow it", retry_after=30) from error
+        self._thread = thread
 
     def stop(self) -> None:
         """End the thread; waits for a sync in progress only a moment, since a storage can hang."""
@@ -126,19 +135,19 @@ class Synchroniser:
         self._now.set()
         if self._thread is not None:
             self._thread.join(timeout=2.0)
+        with self._leadership:
+            if self._leader >= 0:  # it hangs: whoever comes next must not wait for it to look on time
+                unlock(self._leader)
 
     def _run(self) -> None:
         failures = 0
         told = ""  # the failure that the log has
-        descriptor = -1  # of the lock that makes this process the one that looks on time
         try:
             while not self._stop.is_set():
                 asked_for = self._now.is_set()
                 self._now.clear()
                 try:
-                    if descriptor < 0:
-                        descriptor = open_lock(self._leading)
-                    if try_lock(descriptor) or asked_for or not self._index.is_ready():
+                    if self._leads() or asked_for or not self._index.is_ready():
                         self.sync()
                         if told:
                             log.info("sync works again: repository=%s", self._repository)
@@ -150,8 +159,17 @@ class Synchroniser:
                         told = str(error)
                 self._wait(failures)
         finally:
-            if descriptor >= 0:
-                os.close(descriptor)
+            with self._leadership:
+                if self._leader >= 0:
+                    os.close(self._leader)
+                    self._leader = -1
+
+    def _leads(self) -> bool:
+        """Whether this process is the one that looks on time, from now on if nobody else is."""
+        with self._leadership:
+            if self._leader < 0:
+                self._leader = open_lock(self._leading)
+            return not self._stop.is_set() and try_lock(self._leader)
 
     def _wait(self, failures: int) -> None:
         pause = self._interval

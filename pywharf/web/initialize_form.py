@@ -57,7 +57,7 @@ def _value(text: str) -> str:
     if _SPECIMEN.search(text):
         return text
     try:
-        return unquote_plus(text, errors="strict")
+        return unquote_plus(text.rstrip("&"), errors="strict")  # curl --data-urlencode leaves a "&" where the next field is empty
     except UnicodeDecodeError as error:
         raise RequestInvalid("The form is not UTF-8") from error
 

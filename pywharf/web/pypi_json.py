@@ -80,7 +80,8 @@ def _base_url(request: Request) -> str:
     """Where the application is mounted, as the client sees it, with a final slash; without a host where none can be believed.
 
     Tools put these URLs to use as they are, so they are absolute. The host is what this very client sent, and goes back to it alone.
+    Behind a proxy only the proxy knows whether the client spoke https: then they are paths, so that no secret follows an http URL.
     """
     prefix = quote(request.script_name, encoding="latin-1").rstrip("/") + "/"
     host = request.header("Host") or ""
-    return f"{request.scheme}://{host}{prefix}" if _HOST.fullmatch(host) else prefix
+    return f"{request.scheme}://{host}{prefix}" if _HOST.fullmatch(host) and not request.was_forwarded else prefix

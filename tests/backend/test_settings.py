@@ -189,9 +189,9 @@ def test_two_secrets_match_only_where_they_are_equal(one: str, two: str) -> None
         ({"raw": SECRET, "label": "a\nb"}, "pattern"),
         ({"raw": SECRET, "label": "a" * 65}, "at most 64"),
         ({"raw": SECRET, "expires": "never"}, "Extra inputs"),
-        (7, "valid dictionary"),
-        (None, "valid dictionary"),
-        ([SECRET], "valid dictionary"),
+        (7, "exactly one of them"),
+        (None, "exactly one of them"),
+        ([SECRET], "exactly one of them"),
         ("\ud800", "Unicode"),
     ],
 )

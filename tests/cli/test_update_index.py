@@ -82,6 +82,7 @@ def test_the_help_of_every_secret_on_the_command_line_names_its_twin(run: Run) -
             "command line, --max_file_bytes: input should be greater than 0",
         ),
         (("file_system", "local", "--path", "/x", "--private_names", "a/b"), 1, "command line, --private_names: "),
+        (("file_system", "local", "--path", "/nowhere"), 1, "command line, --path: there is no such file or folder"),
         (("file_system", "local", "--root", "/nowhere"), 2, "Directory '/nowhere' does not exist"),
         (("shelf", "x"), 2, "the storage needs a secret: give --secret_env VARIABLE, or --root ROOT"),
         (("shelf", "x", "--secret", "hunter22"), 1, "command line, --owner: is missing"),

@@ -168,6 +168,13 @@ def test_a_body_that_is_gone_is_named(folder: Folder) -> None:
     assert report.missing == (wheel("first"), f"{wheel('first')}.metadata")
 
 
+def test_a_body_that_only_people_still_see_is_named(folder: Folder) -> None:
+    for path in folder.storage.glob("objects/*/*"):
+        path.unlink()
+
+    assert update_index(folder.repository).missing == (wheel("first"), f"{wheel('first')}.metadata")
+
+
 def test_a_record_says_what_the_file_says(folder: Folder) -> None:
     folder.copy(make_wheel("demo", "1.0", requires_python=">=3.7", extra_headers=[("Summary", "Größe")]))
     update_index(folder.repository)

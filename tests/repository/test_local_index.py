@@ -20,7 +20,7 @@ from pywharf.backend.interface import Changes, Cursor, Entry
 from pywharf.errors import IndexNotReady
 from pywharf.model.names import ProjectName
 from pywharf.model.record import DistributionRecord, ProjectStatus, Tombstone, to_json
-from pywharf.repository import index_spool
+from pywharf.repository import index_file, index_spool
 from pywharf.repository import local_index as local_index_module
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
@@ -168,7 +168,8 @@ def test_readers_keep_the_old_picture_until_a_reset_is_done(index: LocalIndex, t
     assert reader.project(DEMO) is None
 
 
-def test_an_old_picture_outlives_a_reset_for_who_holds_it(index: LocalIndex) -> None:
+def test_an_old_picture_outlives_a_reset_for_who_holds_it(index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_file, "CHECKPOINT_WAIT", 20)
     step(index, [entry(wheel("demo"), 1), entry(wheel("acme"), 2)])
     with index.all_entries() as (before, entries):
         first = next(entries)

@@ -220,6 +220,23 @@ def test_a_look_that_cannot_be_had_in_time_is_no_answer(sync: Synchroniser, back
     threads[0].join()
 
 
+def test_a_sync_that_hangs_is_waited_for_once_and_not_by_each_who_comes_anew(
+    sync: Synchroniser, backend: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_module, "PATIENCE", 1.0)
+    backend.before_read = gate = Gate()
+    threads = in_threads(1, sync.sync)
+    assert gate.reached.wait(10)
+    assert not sync.look()
+    began = time.monotonic()
+
+    assert not any(sync.look() for _ in range(5))
+
+    assert time.monotonic() - began < 1.0  # and not five seconds
+    gate.open.set()
+    threads[0].join()
+
+
 # --- trouble ----------------------------------------------------------------------------------------------------------
 
 
@@ -607,6 +624,22 @@ def test_stopping_does_not_wait_for_a_storage_that_hangs(make: Make, backend: Wa
     began = time.monotonic()
     sync.stop()
     assert time.monotonic() - began < 10
+    gate.open.set()
+
+
+def test_a_thread_that_hangs_while_it_is_stopped_leads_no_longer(make: Make, backend: Watched) -> None:
+    hanging, next_one = make(interval=0.01), make(interval=0.01, own_index=True)
+    backend.before_read = gate = Gate()
+    hanging.start()
+    assert gate.reached.wait(10)
+    hanging.stop()
+    backend.before_read = lambda: None
+    before = backend.reads
+
+    next_one.sync()
+    next_one.start()
+
+    settle(lambda: backend.reads > before + 3)
     gate.open.set()
 
 

@@ -39,7 +39,13 @@ def test_one_value_may_be_raw_and_the_other_encoded() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [f"config={CONFIG}&admin_secret=", f"config={quote_plus(CONFIG)}&admin_secret=", f"config={quote_plus(CONFIG)}"]
+    "body",
+    [
+        f"config={CONFIG}&admin_secret=",
+        f"config={quote_plus(CONFIG)}&admin_secret=",
+        f"config={quote_plus(CONFIG)}",
+        f"config={quote_plus(CONFIG)}&",  # curl --data-urlencode config@config.toml --data-urlencode admin_secret@empty.toml
+    ],
 )
 def test_secrets_may_be_left_out(body: str) -> None:
     assert parse_initialize_form(FORM, body.encode()) == InitializeForm(CONFIG, "")

@@ -80,3 +80,9 @@ def test_conditions_work_here_too(client: Client, repository: FakeRepository) ->
 
     assert client.get("/pypi/demo/json", {"If-None-Match": tag}).status == 304
     assert repository.renderings == 1
+
+
+def test_behind_a_proxy_no_url_claims_to_know_the_scheme(client: Client) -> None:
+    found = json.loads(client.get("/pypi/demo/json", {"Host": "packages.example", "X-Forwarded-Proto": "https"}).body)
+
+    assert {file["url"].rpartition("/")[0] for file in found["urls"]} == {"/simple/demo"}

@@ -35,6 +35,11 @@ class GzipStream:
             size -= len(piece)
         return size == 0
 
+    def skip_to_end(self) -> None:
+        """Pass over the rest, whose checksum and end have to be right. Raises UploadRejected."""
+        while self._some(READ_BYTES):
+            pass
+
     def _some(self, size: int) -> bytes:
         """1 to `size` bytes, b"" at the end of the stream."""
         if self._at == len(self._piece):
@@ -53,7 +58,7 @@ class GzipStream:
                 raise refused("the file is not a readable .tar.gz archive: its gzip data is damaged") from error
             self._inflated += len(piece)
             if self._inflated > self._limit:
-                raise refused(f"the archive inflates to more than {self._limit} bytes before its core metadata comes")
+                raise refused(f"the archive inflates to more than {self._limit} bytes")
             if piece:
                 return piece
         return b""

@@ -22,7 +22,7 @@ _NEVER_SCANNED_BYTES = 8 * 1024 * MIB
 
 
 def scan_limit(compressed_bytes: int) -> int:
-    """How many bytes of a compressed tar are inflated at most in search of its metadata.
+    """How many bytes of a compressed tar are inflated at most.
 
     50 times its size, with a floor of 64 MiB and a ceiling of 8 GiB (or twice its size, for archives larger than 4 GiB).
     """

@@ -20,15 +20,19 @@ _FILE = "PKG-INFO"
 def read_tar_metadata(path: Path, name: DistributionName) -> bytes:
     """The bytes of PKG-INFO in a .tar.gz, exactly. Raises UploadRejected.
 
-    The archive is inflated up to PKG-INFO and no further: what comes after it is not looked at here.
+    What comes after PKG-INFO is inflated to its end, though not looked at here: an archive that was cut off, as by an upload or a
+    copy that is still under way, may not take the name of the whole one.
     """
     with path.open("rb") as file:
-        members, folder = TarMembers(GzipStream(file, path.stat().st_size)), TopFolder(name)
+        stream = GzipStream(file, path.stat().st_size)
+        members, folder = TarMembers(stream), TopFolder(name)
         while (member := members.next()) is not None:
             if folder.inside(member.name) == _FILE:
                 if not member.regular:
                     raise refused(f"{_FILE} is no plain file")
-                return members.data(MAX_METADATA_BYTES)
+                metadata = members.data(MAX_METADATA_BYTES)
+                stream.skip_to_end()
+                return metadata
     raise refused(f"the source distribution has no {_FILE} in its top folder")
 
 

@@ -6,10 +6,13 @@ what is not done by then is cut off, and a body cut off is never taken for a who
 
 from __future__ import annotations
 
+import errno
 import logging
 import queue
+import resource
 import signal
 import socket
+import sys
 import threading
 import time
 import traceback as traceback_
@@ -41,6 +44,8 @@ _OPTIONS: dict[str, tuple[type, object]] = {
     "nodelay": (bool, True),  # TCP_NODELAY
     "reuse_port": (bool, False),  # SO_REUSEPORT: several servers on one port
 }
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+MOST_DESCRIPTORS = 65536  # each thread keeps one open for each repository's index, besides its connection
 CUT_OFF = 5.0  # seconds a request that was cut off has to notice
 
 log = logging.getLogger(__name__)
@@ -65,6 +70,7 @@ def serve(
     A second signal does not wait any longer. Raises OSError where the address cannot be bound or the server ended by itself,
     ValueError for an option.
     """
+    _allow_descriptors()
     with _StopSignals() as signals, running(app, host=host, port=port, options=options, on_end=signals.server_ended) as address:
         if on_ready is not None:
             on_ready(address)
@@ -73,6 +79,15 @@ def serve(
         if not number:
             raise OSError("the server ended by itself; its log says why")
         log.info("stopping: signal=%s", signal.Signals(number).name)
+
+
+def _allow_descriptors() -> None:
+    """Raise the usual limit of open files, which is meant for programs that use select(), as far as this user may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _StopSignals:
@@ -169,6 +184,7 @@ class Server(CherootServer):
         for name, value in values.items():
             setattr(self, name, value)
         self.software = "pywharf"
+        self._told_of_descriptors = float("-inf")  # monotonic seconds
         self.lingering = Lingering()
         self.requests = Threads(self, min=threads, accepted_queue_size=queue_size, accepted_queue_timeout=queue_timeout)
 
@@ -185,7 +201,19 @@ class Server(CherootServer):
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Cheroot's messages, into our log: it forgets nothing and shows no secret."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
+            self._without_descriptors(error)
+            return
         log.log(level, "%s%s", msg, "\n" + traceback_.format_exc() if traceback else "")
+
+    def _without_descriptors(self, error: OSError) -> None:
+        """A connection waits that cannot be accepted: Cheroot would try again at once, and log each try."""
+        now = time.monotonic()
+        if now - self._told_of_descriptors >= 10:
+            self._told_of_descriptors = now
+            log.error("no new connection can be accepted: reason=%s; raise the limit of open files (ulimit -n)", error.strerror)
+        time.sleep(0.05)
 
 
 class Threads(threadpool.ThreadPool):

@@ -146,10 +146,19 @@ def test_folders_links_and_a_comment_for_all_members_are_passed_over(read: Read)
     assert read(TAR, gzip.compress(out.getvalue())) == METADATA
 
 
-def test_a_tar_is_inflated_no_further_than_its_metadata(read: Read) -> None:
+@pytest.mark.parametrize("kept", [150_000, -9, -8, -1])
+def test_a_tar_that_is_cut_off_behind_its_metadata_is_refused(read: Read, kept: int) -> None:
+    """An upload or a copy that is still under way must not take the name of the whole file."""
     data = tarred([("demo-1.0/PKG-INFO", METADATA), ("demo-1.0/rest", random.Random(1).randbytes(300_000))])
 
-    assert read(TAR, data[:150_000]) == METADATA
+    assert read(TAR, data) == METADATA
+    assert "cut off" in refused(read, TAR, data[:kept])
+
+
+def test_a_tar_with_a_wrong_checksum_is_refused(read: Read) -> None:
+    data = tarred([("demo-1.0/PKG-INFO", METADATA), ("demo-1.0/rest", b"rest")])
+
+    assert "damaged" in refused(read, TAR, data[:-8] + bytes(4) + data[-4:])
 
 
 # --- archives that are not what the file's name says ----------------------------------------------------------------

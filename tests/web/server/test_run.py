@@ -273,3 +273,40 @@ def test_a_second_signal_does_not_wait() -> None:
         thread.join()
 
     assert process.returncode == -signal.SIGTERM
+
+
+FEW_DESCRIPTORS = """
+import resource, threading, logging, sys
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+from pywharf.web.server import run
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, min(hard, 90)))
+run._allow_descriptors()
+print("limit", resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+run.serve(app, host="127.0.0.1", port=0, options={"numthreads": 2, "timeout": 1.0}, on_ready=lambda address: print("ready", address, flush=True))
+"""
+
+
+def test_without_descriptors_the_log_is_not_flooded_and_the_server_recovers() -> None:
+    with subprocess.Popen([sys.executable, "-c", FEW_DESCRIPTORS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "limit 90\n"  # raised as far as may be
+        port = int(server.stdout.readline().rpartition(":")[2])
+        idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(120)]
+        time.sleep(1.5)
+        for connection in idle:
+            connection.close()
+        time.sleep(0.5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"ok"
+        connection.close()
+        server.send_signal(signal.SIGTERM)
+        told = server.stdout.read()
+
+    assert server.returncode == 0
+    assert told.count("no new connection can be accepted") == 1
+    assert len(told) < 5000
