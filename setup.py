@@ -10,7 +10,7 @@ VERSION = next(
     for line in (HERE / "pywharf" / "__init__.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
-PLUGINS = ["pywharf_file_system"]
+PLUGINS = ["pywharf_file_system", "pywharf_github"]
 
 setup(
     name="pywharf",
@@ -29,10 +29,12 @@ setup(
         "bottle>=0.13.4,<0.14",
         "cheroot>=11.1.2,<12",
         "click>=8.1.7,<9",
+        "dulwich>=1.2.21,<1.3",
         "multipart>=1.2.1,<3",
         "packaging>=24.2",
         "pydantic>=2.7,<3",
         "toml>=0.10.2,<0.11",
+        "urllib3>=2,<3",
     ],
     extras_require={
         "test": [
@@ -41,11 +43,12 @@ setup(
             "pytest-cov>=7,<8",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
+            "pyyaml>=6,<7",
         ],
     },
     entry_points={
         "console_scripts": ["pywharf = pywharf.cli.main:main"],
-        "pywharf.backends": ["file_system = pywharf_file_system:plugin"],
+        "pywharf.backends": ["file_system = pywharf_file_system:plugin", "github = pywharf_github:plugin"],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html import escape
 from typing import TypedDict
 from urllib.parse import quote
@@ -49,9 +50,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
 _NOT_HTML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 
 
-def render_project(detail: ProjectDetail, format_: PageFormat, *, base_url: str | None = None) -> bytes:
-    """A project's page. base_url: see `project_page`."""
-    page = project_page(detail, base_url=base_url)
+def render_project(
+    detail: ProjectDetail, format_: PageFormat, *, base_url: str | None = None, file_url: Callable[[str], str] | None = None
+) -> bytes:
+    """A project's page. base_url, file_url: see `project_page`."""
+    page = project_page(detail, base_url=base_url, file_url=file_url)
     return _json(page) if format_ is PageFormat.JSON_V1 else _project_html(page)
 
 
@@ -63,13 +66,14 @@ def render_list(projects: ProjectList, format_: PageFormat) -> bytes:
     return _html("Simple index", "", links, projects.serial)
 
 
-def project_page(detail: ProjectDetail, *, base_url: str | None = None) -> ProjectPage:
+def project_page(detail: ProjectDetail, *, base_url: str | None = None, file_url: Callable[[str], str] | None = None) -> ProjectPage:
     """A project's page as the JSON form has it.
 
     Files are ordered by version, then name; a quarantined project offers none, but its versions stay listed (PEP 792).
     A file's URL is relative to the page: its name, percent-encoded.
     base_url: the server's root as its clients know it, an https URL that ends with "/". Provenance must be linked
     by a full and secure URL (PEP 740), so without one it is not. To be taken from the configuration, never from a request's Host.
+    file_url: makes the URL of a file, percent-encoded, from its name, where the files do not lie beside the page.
     """
     by_version = in_order(detail.files)
     offered = [record for files in by_version.values() for record in files] if detail.status.offers_files else []
@@ -78,7 +82,7 @@ def project_page(detail: ProjectDetail, *, base_url: str | None = None) -> Proje
         "name": detail.name,
         "project-status": _status(detail.status),
         "versions": list(by_version),
-        "files": [_file(record, detail, base_url) for record in offered],
+        "files": [_file(record, detail, base_url, file_url or _url) for record in offered],
     }
 
 
@@ -90,10 +94,10 @@ def _status(status: ProjectStatus) -> dict[str, str]:
     return {"status": status.status, "reason": status.reason} if status.reason else {"status": status.status}
 
 
-def _file(record: DistributionRecord, detail: ProjectDetail, base_url: str | None) -> FileEntry:
+def _file(record: DistributionRecord, detail: ProjectDetail, base_url: str | None, file_url: Callable[[str], str]) -> FileEntry:
     entry: FileEntry = {
         "filename": record.filename,
-        "url": _url(record.filename),
+        "url": file_url(record.filename),
         "hashes": {"sha256": record.sha256},
         # Not also under its older name, "dist-info-metadata": some releases of pip since 22.3 fail on a dictionary there (PEP 714).
         "core-metadata": {"sha256": record.metadata.sha256} if record.metadata else False,
@@ -120,7 +124,7 @@ def _project_html(page: ProjectPage) -> bytes:
 
 
 def _link(entry: FileEntry) -> str:
-    attributes = f'href="{entry["url"]}#sha256={_text(entry["hashes"]["sha256"])}"'
+    attributes = f'href="{_text(entry["url"])}#sha256={_text(entry["hashes"]["sha256"])}"'
     if "requires-python" in entry:
         attributes += f' data-requires-python="{_text(entry["requires-python"])}"'
     metadata = entry["core-metadata"]

@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,8 @@ from typing import IO
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+
+from pywharf.testing.ports import hold_free_port
 
 # Nothing leaves this machine unless a test asks for it.
 _DEFAULT_OPTIONS = ("--host", "127.0.0.1", "--extra_index_url", "")
@@ -65,7 +66,7 @@ class LiveServer:
 
     def __init__(self, root: Path, *, options: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self._port, self._held = _free_port()
+        self._port, self._held = hold_free_port()
         self.url = f"http://127.0.0.1:{self._port}/"  # the same in all its lives
         self._options = tuple(options)
         self._environ = dict(os.environ if environ is None else environ)
@@ -215,20 +216,6 @@ class LiveServer:
             for path in sorted((self.root / "log").glob("pywharf.log*"), reverse=True)
             for line in path.read_text(encoding="utf-8").splitlines()
         ]
-
-
-def _free_port() -> tuple[int, socket.socket]:
-    """A port that nobody uses, and the socket that keeps it from others, also while the server is down.
-
-    Linux lets the server listen where a socket is bound that does not listen. Elsewhere the port is only free at this moment.
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    port: int = held.getsockname()[1]
-    if sys.platform != "linux":
-        held.close()
-    return port, held
 
 
 @pytest.fixture
