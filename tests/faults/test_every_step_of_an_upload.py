@@ -42,6 +42,10 @@ class Point:
     line: str
 
 
+def changes_a_file(call: str, line: str) -> bool:
+    return call != "openat" or "O_CREAT" in line or "O_TRUNC" in line
+
+
 def strace(*arguments: str, root: Path, file: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["strace", "-f", *arguments, sys.executable, str(DRIVER), str(root), str(file)],
@@ -90,7 +94,7 @@ def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: lis
     """Every call of an undisturbed upload that changes a file."""
     folder = tmp_path_factory.mktemp("trace")
     root, trace = folder / "root", folder / "trace"
-    shutil.copytree(template, root)
+    shutil.copytree(template, root, symlinks=True)
     run = strace("-o", str(trace), "-e", f"trace={','.join(CHANGING)}", root=root, file=wheels[1])
     assert run.stdout == "BEGIN\nACK\n", run.stdout + run.stderr
     found, seen, begun = [], dict.fromkeys(CHANGING, 0), False
@@ -102,7 +106,7 @@ def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: lis
         seen[call] += 1
         if call == "write" and rest.startswith("1, "):
             begun = "BEGIN" in rest
-        elif begun and (call != "openat" or "O_CREAT" in rest or "O_TRUNC" in rest):
+        elif begun and changes_a_file(call, rest):
             found.append(Point(call, seen[call], line))
     assert len(found) >= 12, found
     return found
@@ -114,14 +118,17 @@ def test_a_fault_at_any_step_loses_nothing_acknowledged_and_shows_nothing_refuse
 ) -> None:
     def disturb(at: int) -> tuple[Point, str, str]:
         point, root, trace = points[at], tmp_path / f"root{at}", tmp_path / f"trace{at}"
-        shutil.copytree(template, root)
+        shutil.copytree(template, root, symlinks=True)
         tracing = ("-o", str(trace), "-e", f"trace=write,{point.call}", "-e", f"inject={point.call}:{fault}:when={point.nth}")
         run = strace(*tracing, root=root, file=wheels[1])
         _, begun, upload_trace = trace.read_text().partition("BEGIN")
         assert begun, f"{point}: the fault came before the upload"
-        assert "(INJECTED)" in upload_trace or "killed by SIGKILL" in upload_trace, f"{point}: no fault came"
+        calls = [line for line in upload_trace.splitlines() if f"{point.call}(" in line]
+        met = calls[-1] if "KILL" in fault else next((line for line in calls if "(INJECTED)" in line), "nothing")
+        assert changes_a_file(point.call, met), f"{point}: another call was met: {met}"
         said = run.stdout.replace("BEGIN\n", "").strip()
-        return point, said, look_at(root, said, wheels)
+        died = "an error that is none of pywharf's own" if not said and "KILL" not in fault else ""
+        return point, said, died or look_at(root, said, wheels)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         results = list(pool.map(disturb, range(len(points))))
