@@ -25,7 +25,7 @@ from pywharf.testing.github_rest import GitHubRest, Person
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: there is no git host to push to")
 
-DOCUMENTED = Path(pywharf.__file__).parent.parent / "docs" / "reference" / "github-repository.md"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "reference" / "github-repository.md"
 
 
 @pytest.fixture
