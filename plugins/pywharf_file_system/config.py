@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pywharf.backend.settings import AcceptedSecret, BackendConfig, BackendSecret
 
-_RANDOM_BYTES = 24  # of a generated secret; 32 characters to paste
+_RANDOM_BYTES = 20  # of a generated secret; 40 hex digits: none begins with "-", which a command line takes for an option
 
 
 class FileSystemConfig(BackendConfig):
@@ -49,7 +49,7 @@ class FileSystemConfig(BackendConfig):
     @classmethod
     def with_random_secrets(cls) -> FileSystemConfig:
         """The configuration of a repository that nobody has configured: one random secret to read, one to write."""
-        return cls.model_validate({right: secrets.token_urlsafe(_RANDOM_BYTES) for right in ("read_secret", "write_secret")})
+        return cls.model_validate({right: secrets.token_hex(_RANDOM_BYTES) for right in ("read_secret", "write_secret")})
 
 
 class FileSystemSecret(BackendSecret):

@@ -141,3 +141,12 @@ def test_the_first_configuration_has_two_long_random_secrets_and_is_another_each
 def test_the_secret_model_is_one_of_pywharfs() -> None:
     assert issubclass(plugin.secret_model, BackendSecret)
     assert "hush" not in repr(plugin.secret_model.model_validate({"type": "file_system", "raw": "hush"}))
+
+
+def test_a_generated_secret_can_stand_anywhere_on_a_command_line() -> None:
+    """One that began with "-" was taken for an option by `uv publish --password`."""
+    for _ in range(300):
+        config = FileSystemConfig.with_random_secrets()
+        for [accepted] in (config.read_secret, config.write_secret):
+            assert accepted.raw is not None
+            assert accepted.raw.get_secret_value().isalnum()
