@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pywharf.backend.settings import AcceptedSecret, BackendConfig, BackendSecret
+from pywharf.backend.settings import AcceptedSecret, BackendConfig, BackendSecret, absolute_path
 
 _RANDOM_BYTES = 20  # of a generated secret; 40 hex digits: none begins with "-", which a command line takes for an option
 
@@ -35,10 +35,7 @@ class FileSystemConfig(BackendConfig):
     @field_validator("path")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        # Relative to what? The folder that a server happens to be started in decides nothing here.
-        if path is not None and not path.is_absolute():
-            raise ValueError('has to begin with "/": a relative path would depend on where the server is started')
-        return path
+        return absolute_path(path)
 
     @model_validator(mode="after")
     def _somebody(self) -> FileSystemConfig:

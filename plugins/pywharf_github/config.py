@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pywharf.backend.settings import BackendConfig, BackendSecret
+from pywharf.backend.settings import BackendConfig, BackendSecret, absolute_path
 
 MIB = 1024**2
 GITHUB_API = "https://api.github.com"
@@ -107,10 +107,7 @@ class GitHubConfig(BackendConfig):
     @field_validator("ca_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        # Relative to what? The folder that a server happens to be started in decides nothing here.
-        if path is not None and not path.is_absolute():
-            raise ValueError('has to begin with "/": a relative path would depend on where the server is started')
-        return path
+        return absolute_path(path)
 
     @model_validator(mode="after")
     def _one_url(self) -> GitHubConfig:

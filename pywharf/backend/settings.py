@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -115,6 +116,14 @@ class AcceptedSecret(BaseModel):
 def _digest(secret: str) -> bytes:
     # Passwords and variables are bytes; those that are no UTF-8 arrive as escaped surrogates.
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def absolute_path(path: Path | None) -> Path | None:
+    """A path of the server as a configuration may give it. Raises ValueError for a relative one."""
+    # Relative to what? The folder that a server happens to be started in decides nothing here.
+    if path is not None and not path.is_absolute():
+        raise ValueError('has to begin with "/": a relative path would depend on where the server is started')
+    return path
 
 
 def resolve_environment(data: Mapping[str, Any], info: ValidationInfo) -> dict[str, Any]:
