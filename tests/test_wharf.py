@@ -615,7 +615,7 @@ def test_who_else_serves_this_root_follows(server: Wharf, make: Make, plugin: Pl
     old = the(other, "first")
     assert old.access("reader") == Access.READ
     server.initialize(config("first", "second", read="new"), "")
-    settle(lambda: names(other) == {"first", "second"}, timeout=1.5)
+    settle(lambda: names(other) == {"first", "second"})
 
     assert the(other, "first").access("reader") == Access.NONE
     assert len(plugin.open_ones) == 4
@@ -638,14 +638,14 @@ def test_what_another_process_was_initialised_with_is_served_here_too(make: Make
         process.stdin.write(two.replace("\n", ";") + "\n")
         process.stdin.flush()
         assert process.stdout.readline() == "done\n"
-        settle(lambda: names(server) == {"two"}, timeout=1.5)
+        settle(lambda: names(server) == {"two"})
         process.stdin.close()
         assert process.wait(10) == 0
 
 
 def test_a_configuration_edited_by_hand_is_followed(server: Wharf, layout: Layout) -> None:
     layout.config.write_text(A)
-    settle(lambda: names(server) == {"alpha", "shared"}, timeout=1.5)
+    settle(lambda: names(server) == {"alpha", "shared"})
 
 
 @pytest.mark.parametrize("content", [b"", b"[first", b'[first]\ntype = "paper"\n', b"\xff\xfe", None])
@@ -659,7 +659,7 @@ def test_a_configuration_on_disk_that_turns_unusable_leaves_the_old_one_running(
     else:
         layout.config.write_bytes(content)
     with caplog.at_level(logging.ERROR):
-        settle(lambda: "the old one goes on" in caplog.text, timeout=1.5)
+        settle(lambda: "the old one goes on" in caplog.text)
         time.sleep(0.2)
 
     assert caplog.text.count("the old one goes on") == 1
@@ -668,7 +668,7 @@ def test_a_configuration_on_disk_that_turns_unusable_leaves_the_old_one_running(
     if content is None:
         layout.config.rmdir()
     layout.config.write_text(B)
-    settle(lambda: names(server) == {"beta", "shared"}, timeout=1.5)
+    settle(lambda: names(server) == {"beta", "shared"})
 
 
 def test_a_configuration_that_is_invalid_is_not_read_again_until_it_changes(
