@@ -197,8 +197,10 @@ class Connection(HTTPConnection):
         with suppress(OSError):
             if not (self.is_lingering or self.linger):
                 super().close()
-                return
-            self.rfile.close()
-            if self.socket.fileno() != -1:
-                # Away from Cheroot's files, which close the socket when they are collected.
-                self.server.lingering.add(socket.socket(fileno=self.socket.detach()))
+            else:
+                self.rfile.close()
+                if self.socket.fileno() != -1:
+                    # Away from Cheroot's files, which close the socket when they are collected.
+                    self.server.lingering.add(socket.socket(fileno=self.socket.detach()))
+        with suppress(OSError):
+            self.wfile.close()  # where it holds what could not be sent, Python 3.13 would write a traceback when it is collected

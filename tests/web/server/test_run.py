@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
 import http.client
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -310,3 +314,30 @@ def test_without_descriptors_the_log_is_not_flooded_and_the_server_recovers() ->
     assert server.returncode == 0
     assert told.count("no new connection can be accepted") == 1
     assert len(told) < 5000
+
+
+def test_a_client_that_goes_away_in_the_middle_of_an_answer_leaves_no_traceback_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    left: list[int] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        try:
+            for _ in range(1000):
+                yield b"x" * 100_000
+        finally:
+            left.append(1)
+
+    with running(app, host="127.0.0.1", port=0) as address:
+        client = Raw(address)
+        client.send(GET)
+        client.head()
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        client.close()
+        end = time.monotonic() + 20
+        while not left:
+            assert time.monotonic() < end, "the server goes on sending to nobody"
+            time.sleep(0.01)
+    gc.collect()
+    assert told == []
