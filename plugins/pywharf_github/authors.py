@@ -9,8 +9,8 @@ import logging
 import threading
 import time
 
+from pywharf_github.commits import COMMITTER
 from pywharf_github.config import GITHUB_API, GITHUB_GIT, GitHubConfig
-from pywharf_github.draft import COMMITTER
 from pywharf_github.rest import HostRefused, RestApi
 
 PATIENCE = 5.0  # seconds that an upload waits for the name at most

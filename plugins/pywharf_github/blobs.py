@@ -13,7 +13,8 @@ from pywharf_github.pack_reader import BLOB, REF_DELTA, Packed, PackReader, delt
 from pywharf_github.refusals import HostUnavailable, TooMuchSent
 from pywharf_github.upload_pack import UploadPack, Wanted
 
-TOGETHER = 500  # blobs asked for in one request
+TOGETHER = 4000  # blobs asked for in one request
+MOST_TOGETHER = 32 * 1024**2  # bytes of blobs held in memory, of one request
 SLACK = 1024**2  # bytes around what a pack holds: headers, packets, progress; and deflate can make a byte in a thousand more
 
 
@@ -56,7 +57,7 @@ class BlobReader:
         try:
             found = self._received(shas, max_bytes)
         except TooMuchSent:
-            # One of them is far too large: look for it, by halves.
+            # One of them is far too large, or they are together: by halves.
             if len(shas) == 1:
                 yield shas[0], None
                 return
@@ -71,12 +72,18 @@ class BlobReader:
         """What one request brought; a delta whose base is not there or too large is left out."""
         found: dict[bytes, bytes | None] = {}
         deltas: list[tuple[bytes, bytes]] = []
-        with self._upload_pack.fetch(Wanted(shas), limit=_with_slack(len(shas) * max_bytes)) as pack:
+        most = min(len(shas) * max_bytes, MOST_TOGETHER)
+        held = 0
+        with self._upload_pack.fetch(Wanted(shas), limit=_with_slack(most)) as pack:
             for packed in PackReader(pack.chunks):
                 if packed.size > max_bytes:
                     if packed.type == BLOB:
                         found[_handed_over(packed, lambda piece: None)] = None
-                elif packed.type == BLOB:
+                    continue
+                held += packed.size
+                if held > most:
+                    raise TooMuchSent("the files are too large together")
+                if packed.type == BLOB:
                     content = b"".join(packed.pieces)
                     found[_name(content)] = content
                 elif packed.type == REF_DELTA:
@@ -87,6 +94,9 @@ class BlobReader:
                 if base not in found:
                     waiting.append((base, delta))
                 elif (made := _applied(found[base], delta, max_bytes)) is not None:
+                    held += len(made)
+                    if held > most:
+                        raise TooMuchSent("the files are too large together")
                     found[_name(made)] = made
             if len(waiting) == len(deltas):
                 break

@@ -89,6 +89,14 @@ class FileCache:
                 os.link(staged.path, path)
                 self._make_room(staged.ref.size)
 
+    def drop(self, key: str) -> bool:
+        """Remove a body that is here; whoever has it open keeps it. Whether there was one."""
+        try:
+            self._place(key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _clear_leftovers(self) -> None:

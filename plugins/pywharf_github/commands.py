@@ -240,7 +240,8 @@ def _print_configuration(new: NewRepository, token_env: str | None) -> None:
 def _changed(config: GitHubConfig) -> dict[str, Any]:
     """The keys of a configuration that differ from their defaults."""
     fields = {key: field for key, field in type(config).model_fields.items() if key != "type"}
-    return {key: getattr(config, key) for key, field in fields.items() if field.is_required() or getattr(config, key) != field.default}
+    default = {key: field.get_default(call_default_factory=True) for key, field in fields.items() if not field.is_required()}
+    return {key: getattr(config, key) for key in fields if key not in default or getattr(config, key) != default[key]}
 
 
 def _print_report(report: SiteReport) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dulwich.objects import Blob, Commit, ObjectID, ShaFile
+from dulwich.objects import Blob, ShaFile
 
 from pywharf.backend.interface import Change
 from pywharf.errors import InvalidName, Moved
 from pywharf_github import tree
+from pywharf_github.commits import make_commit
 from pywharf_github.feed import Feed, Key
 from pywharf_github.mirror import Mirror
 from pywharf_github.sidecar import Body, SerialFile, Sidecar, decode
-
-COMMITTER = "pywharf <noreply@pywharf.invalid>"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -27,7 +25,7 @@ class Draft:
     def __init__(self, mirror: Mirror, feed: Feed, parent: bytes | None, author: str) -> None:
         self._mirror = mirror
         self._feed = feed
-        self._author = author.encode()
+        self._author = author
         self._new: dict[bytes, ShaFile] = {}
         self._root = mirror.root(parent) if parent else None
         self._serial = 0
@@ -100,13 +98,7 @@ class Draft:
     def _append(self, message: str, edits: Mapping[tree.Path, tree.Item | None]) -> None:
         root = self._edit(self._root, edits)
         assert root is not None  # noqa: S101 - for the type checker: every edit here puts a file
-        commit = Commit()
-        commit.tree = ObjectID(root)
-        commit.parents = [ObjectID(self.tip)] if self.tip else []
-        commit.author, commit.committer = self._author, COMMITTER.encode()
-        commit.author_time = commit.commit_time = int(time.time())
-        commit.author_timezone = commit.commit_timezone = 0
-        commit.message = message.encode("utf-8", "replace") + b"\n"
+        commit = make_commit(root, self.tip, message, author=self._author)
         self._new[bytes(commit.id)] = commit
         self._root, self.tip = root, bytes(commit.id)
 

@@ -25,7 +25,7 @@ from pywharf_github.protocol import GitRemote
 from pywharf_github.refusals import ObjectsMissing, TooMuchSent
 from pywharf_github.sidecar import SerialFile, Sidecar, decode
 
-BATCH = 500  # sidecars asked for at once
+BATCH = 4000  # sidecars asked for at once
 FEW = 64  # sidecars that are worth a look into the mirror, where this server's own are
 
 Key: TypeAlias = tuple[str, str]  # project and key
@@ -81,7 +81,7 @@ class Feed:
                 else:
                     yield key, now
 
-        for found in self._by_checkpoint(new, dict(present()), workdir) if old is None else self.sidecars(present()):
+        for found in self._all(new, present(), workdir) if old is None else self.sidecars(present()):
             yield Entry(*found.key, found.sidecar.serial if found.genuine else by_hand(), found.sidecar.document)
         for key in removed:
             yield Entry(*key, by_hand(), None)
@@ -112,7 +112,10 @@ class Feed:
 
     def wanted(self, root: bytes) -> Iterator[Wanted]:
         """Every sidecar of a root tree, by its id."""
-        packages = tree.find_folder(self._mirror.items, root, (tree.PACKAGES,))
+        return self.wanted_below(tree.find_folder(self._mirror.items, root, (tree.PACKAGES,)))
+
+    def wanted_below(self, packages: bytes | None) -> Iterator[Wanted]:
+        """The same of a tree `packages`."""
         return ((key, now) for key, _, now in self._changed(None, packages) if now)
 
     def sidecars(self, wanted: Iterable[Wanted]) -> Iterator[Found]:
@@ -135,15 +138,20 @@ class Feed:
             key = tree.sidecar_at(path)
             if key is None:
                 continue
-            first = tree.sidecar_paths(*key)[0]
-            if path != first and new is not None and tree.find_file(self._mirror.items, new, first[1:]) is not None:
-                continue  # somebody's hand made two of one key: the first place counts
+            if len(path) > tree.SHORTEST and new is not None:
+                first = tree.sidecar_paths(*key)[0]
+                if path != first and tree.find_file(self._mirror.items, new, first[1:]) is not None:
+                    continue  # somebody's hand made two of one key: the first place counts
             yield key, was, now
 
-    def _by_checkpoint(self, root: bytes, wanted: dict[Key, bytes], workdir: Path) -> Iterator[Found]:
+    def _all(self, root: bytes, present: Iterator[Wanted], workdir: Path) -> Iterator[Found]:
         """Read sidecars from the index file where that has them as they are in the tree, and the others as usual."""
         index = tree.find_file(self._mirror.items, root, self._index_path)
-        if index is not None and len(wanted) > BATCH:
+        if index is None:
+            yield from self.sidecars(present)
+            return
+        wanted = dict(present)
+        if len(wanted) > BATCH:
             with tempfile.TemporaryFile(dir=workdir) as file:
                 try:
                     self._remote.fetch_blob_to(index, file.write, max_bytes=checkpoint.MOST_BYTES)

@@ -8,21 +8,24 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from dulwich.pack import UnpackedObject
 
 from pywharf.backend.interface import Cursor
-from pywharf.errors import WharfError
+from pywharf.errors import BackendUnavailable, WharfError
 from pywharf_github import checkpoint, tree
+from pywharf_github.commits import COMMITTER
 from pywharf_github.committer import Committer
-from pywharf_github.draft import COMMITTER, Draft
-from pywharf_github.feed import Feed
+from pywharf_github.draft import Draft
+from pywharf_github.feed import Feed, Key
 from pywharf_github.mirror import Mirror
 from pywharf_github.pack_objects import blob_from_file, blob_id
 from pywharf_github.protocol import GitRemote
 from pywharf_github.refusals import ObjectsMissing, TooMuchSent
 
 DAY = 86400  # seconds
+LONGEST_LINE = 256 * 1024  # bytes; a document has 32 KiB, and each of its characters may be escaped
 
 
 class IndexFile:
@@ -36,9 +39,10 @@ class IndexFile:
         self._feed = feed
         self._committer = committer
 
-    def write(self, at: Cursor, folder: Path) -> None:
+    def write(self, at: Cursor, folder: Path, *, anew: bool = False) -> None:
         """Write it as of the cursor, where there is none that stands for the same or for what came later. folder: for a while, for a copy.
 
+        anew: also where there is one, which turned out damaged.
         Raises PushRefused, AccessDenied, BackendUnavailable.
         """
         commit = at.encode("utf-8", "replace")
@@ -55,7 +59,7 @@ class IndexFile:
             written: list[tuple[bytes, int]] = []
 
             def make(tip: bytes) -> tuple[Draft, Callable[[], Sequence[UnpackedObject]]] | None:
-                if not self._mirror.descends(tip, commit) or self._is_covered(head, tip):
+                if not self._mirror.descends(tip, commit) or (not anew and self._is_covered(head, tip)):
                     return None
                 if not written:
                     written.append(self._write_to(path, head, root))
@@ -65,6 +69,40 @@ class IndexFile:
                 return draft, lambda: [blob_from_file(path, blob, size, level=6)]
 
             self._committer.commit_file(make)
+
+    def examine(self, tip: bytes, folder: Path) -> str:
+        """What is wrong with the index file at `tip`; "" where there is none, or nothing. One that is old is not wrong.
+
+        Each of its lines has to be the sidecar that the tree it stands for has. Raises BackendUnavailable.
+        """
+        index = tree.find_file(self._mirror.items, self._mirror.root(tip), self._path)
+        if index is None:
+            return ""
+        with tempfile.TemporaryFile(dir=folder) as file:
+            try:
+                self._remote.fetch_blob_to(index, file.write, max_bytes=checkpoint.MOST_BYTES)
+            except TooMuchSent:
+                return "it is larger than an index file can be"
+            except ObjectsMissing as error:
+                raise BackendUnavailable("its branch was replaced while it was being read", retry_after=1) from error
+            file.seek(0)
+            head = checkpoint.read_head(file.readline(1024))
+            if head is None:
+                return "its first line cannot be read"
+            packages = head.packages.encode("utf-8", "replace")
+            if not self._mirror.has_tree(packages):
+                return ""  # so old that the tree it stands for is no longer at hand
+            file.seek(0)
+            return self._compare(file, dict(self._feed.wanted_below(packages)))
+
+    @staticmethod
+    def _compare(file: BinaryIO, wanted: dict[Key, bytes]) -> str:
+        known, differing = len(wanted), 0
+        for key, _, blob in checkpoint.read(file):
+            differing += wanted.pop(key, None) != blob
+        if not differing and (not wanted or file.tell() > checkpoint.MOST_BYTES - LONGEST_LINE):
+            return ""
+        return f"of {known} records {len(wanted)} are missing and {differing} differ from those on the branch, or were never there"
 
     def _write_to(self, path: Path, head: checkpoint.Head, root: bytes) -> tuple[bytes, int]:
         with open(path, "wb") as file:

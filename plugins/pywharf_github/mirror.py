@@ -181,9 +181,9 @@ class Mirror:
     def _note(self, before: bytes | None, tip: bytes) -> None:
         if before is not None and before != tip:
             if self.descends(before, tip):
-                log.error("the branch was set back to an older commit: from=%s to=%s", before.decode(), tip.decode())
+                log.info("the branch was set back to an older commit: from=%s to=%s", before.decode(), tip.decode())
             elif not self.descends(tip, before):
-                log.error("the history of the branch was replaced: from=%s to=%s", before.decode(), tip.decode())
+                log.info("the history of the branch was replaced: from=%s to=%s", before.decode(), tip.decode())
         if self.tip() != tip:
             write_whole(self._tip, tip + b"\n")
 

@@ -1,30 +1,32 @@
 """Makes a repository on GitHub that is ready for packages: created, filled with its first commit, its workflows and its Pages branch.
 
-What it would do can be told without doing any of it (`plan`). Done twice, it goes on where the first run stopped as long as the
-repository is empty; one that holds anything is never touched.
+What it would do can be told without doing any of it (`plan`). Done again, it goes on where the run before stopped: what is there
+stays, what is missing is added. A repository that holds anything else than what this makes is never touched.
 """
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from dulwich.objects import Blob, Commit, ObjectID
-from dulwich.pack import UnpackedObject
+from dataclasses import dataclass, replace
 
 from pywharf.backend.interface import Access
 from pywharf_github import workflow
+from pywharf_github.branch_files import NO_BRANCH, BranchFiles, add, blob_id, look
 from pywharf_github.config import GitHubConfig
-from pywharf_github.pack_objects import from_object
 from pywharf_github.protocol import GitRemote
-from pywharf_github.refusals import PushMoved, PushRefused, PushUnanswered
+from pywharf_github.refusals import PushMoved, PushRefused, TooMuchSent
 from pywharf_github.rest import HostedRepository, HostRefused, NameTaken, RestApi, TokenUser
 from pywharf_github.sidecar import SerialFile
-from pywharf_github.tree import FILE_MODE, SERIAL_PATH, Item, Path, edited
+from pywharf_github.tree import PACKAGES, SERIAL_PATH
 from pywharf_github.workflow import INDEX_WORKFLOW, PAGES_BRANCH, PAGES_WORKFLOW, Words
 
 Say = Callable[[str], object]
+Found = Mapping[str, BranchFiles]  # by the branch's name
+
+_ELSEWHERE = "choose another --repo, or delete or rename the one that is there"
+
+NO_JEKYLL = ".nojekyll"  # on a branch that Pages serves: as the files are
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,16 @@ class NewRepository:
         return {b"/".join(SERIAL_PATH).decode(): SerialFile(0, "").encode(), **_encoded(texts)}
 
     def pages_files(self) -> dict[str, bytes]:
-        """The first commit of the branch that Pages serves. `.nojekyll`: the files are to be served as they are."""
-        return {".nojekyll": b"", **_encoded({"index.html": workflow.pages_index(self.words)})}
+        """The first commit of the branch that Pages serves."""
+        return {NO_JEKYLL: b"", **_encoded({"index.html": workflow.pages_index(self.words)})}
+
+    def made_whatever_the_options(self) -> dict[str, set[bytes]]:
+        """The ids of what this makes on the branch with the packages, by path, with the workflows, without, with Pages, without."""
+        made: dict[str, set[bytes]] = {}
+        for with_workflow, with_pages in itertools.product((False, True), repeat=2):
+            for path, content in replace(self, with_workflow=with_workflow, with_pages=with_pages).files().items():
+                made.setdefault(path, set()).add(blob_id(content))
+        return made
 
 
 def plan(new: NewRepository) -> list[str]:
@@ -86,16 +96,15 @@ def make(new: NewRepository, token: str, say: Say) -> None:
     user = api.user()
     _check_scopes(user, new)
     remote = GitRemote(config, token)
-    hosted = _created(new, api, remote, user, say)
-    _push(remote, new.files(), f"Make ready for packages of {new.words.name}", user, config.branch)
-    say(f"pushed the first commit to {config.branch}")
+    hosted, found = _created(new, api, remote, token, user, say)
+    _complete(remote, found, new.files(), f"Make ready for packages of {new.words.name}", user, config.branch, say)
     # The first branch that is pushed becomes the default by itself; asked again, since nothing was there before.
     if api.repository().default_branch != config.branch:
         api.set_default_branch(config.branch)
         say(f"made {config.branch} the default branch")
     if new.with_pages:
-        _push(GitRemote(new.pages_config, token), new.pages_files(), "Begin the site", user, PAGES_BRANCH)
-        say(f"pushed the first commit to {PAGES_BRANCH}")
+        if NO_JEKYLL not in found.get(PAGES_BRANCH, NO_BRANCH).blobs:  # else the site is begun, and may have been written already
+            _complete(GitRemote(new.pages_config, token), found, new.pages_files(), "Begin the site", user, PAGES_BRANCH, say)
         say(f"GitHub Pages serves it at {api.enable_pages(PAGES_BRANCH) or 'its address'}")
     say(f"{hosted.html_url or config.remote_url} is ready")
 
@@ -114,34 +123,68 @@ def warnings(new: NewRepository) -> list[str]:
     return told
 
 
-def _created(new: NewRepository, api: RestApi, remote: GitRemote, user: TokenUser, say: Say) -> HostedRepository:
-    """The repository, empty and open for the token."""
+def _created(new: NewRepository, api: RestApi, remote: GitRemote, token: str, user: TokenUser, say: Say) -> tuple[HostedRepository, Found]:
+    """The repository, open for the token, and what is on its branches already: mostly nothing."""
     config = new.config
     try:
         hosted = api.create(of_organisation=user.login.lower() != config.owner.lower(), private=new.private, description=new.description)
     except NameTaken as error:
-        return _taken_over(new, api, remote, say, error)
+        return _taken_over(new, api, remote, token, say, error)
     say(f"created the {_visibility(new.private)} repository {config.owner}/{config.repo}")
     if remote.access() < Access.WRITE:
         raise HostRefused(
             f"{config.owner}/{config.repo} is there, and the token may not push to it: a fine-grained token for selected repositories "
             "does not hold for new ones. Add this one to the token, with Contents: write, and run the same command again"
         )
-    return hosted
+    return hosted, {}
 
 
-def _taken_over(new: NewRepository, api: RestApi, remote: GitRemote, say: Say, taken: NameTaken) -> HostedRepository:
-    """An empty repository of that name, as a run that was stopped leaves it behind. Raises `taken` where it is anything else."""
-    if remote.access() < Access.WRITE or remote.refs(b"refs/"):
+def _taken_over(
+    new: NewRepository, api: RestApi, remote: GitRemote, token: str, say: Say, taken: NameTaken
+) -> tuple[HostedRepository, Found]:
+    """A repository of that name as a run that was stopped leaves it behind. Raises HostRefused where it is anything else."""
+    if remote.access() < Access.WRITE:
         raise taken
+    config = new.config
+    where = f"{config.owner}/{config.repo} exists already"
+    found = _begun(new, remote, token, where)
     hosted = api.repository()
     if hosted.private != new.private:
         raise HostRefused(
-            f"{new.config.owner}/{new.config.repo} exists already, is empty, and is {_visibility(hosted.private)}: "
-            f"delete it, or run this with --{_visibility(hosted.private)}"
+            f"{where}, and is {_visibility(hosted.private)}: delete it, change that in its settings, or run this with "
+            f"--{_visibility(hosted.private)}"
         )
-    say(f"{new.config.owner}/{new.config.repo} exists already and is empty: going on with it")
-    return hosted
+    say(f"{where} and {'holds only what this command makes' if found else 'is empty'}: going on with it")
+    return hosted, found
+
+
+def _begun(new: NewRepository, remote: GitRemote, token: str, where: str) -> Found:
+    """The branches that are there, all of them made by this. Raises HostRefused for the first thing that is not."""
+    config, pages = new.config, new.pages_config
+    refs = remote.refs(b"refs/")
+    foreign = sorted(ref.decode("utf-8", "replace").removeprefix("refs/heads/") for ref in refs.keys() - {config.ref, pages.ref})
+    if foreign or (pages.ref in refs and config.ref not in refs):
+        raise HostRefused(f"{where} and has the branch {(foreign or [PAGES_BRANCH])[0]}, which this command did not make: {_ELSEWHERE}")
+    found = {}
+    try:
+        for of_branch in (config, pages):
+            if of_branch.ref in refs:
+                found[of_branch.branch] = look(GitRemote(of_branch, token))
+    except TooMuchSent as error:
+        raise HostRefused(f"{where} and holds too much to be new: {_ELSEWHERE}") from error
+    made = new.made_whatever_the_options()
+    for path, blob in sorted(found.get(config.branch, NO_BRANCH).blobs.items()):
+        if path.startswith(f"{PACKAGES.decode()}/"):
+            raise HostRefused(
+                f"{where}, holds packages, and needs nothing: --dry_run shows its configuration. For another one, {_ELSEWHERE}"
+            )
+        if blob not in made.get(path, ()):
+            raise HostRefused(f"{where} and holds {path}, not as this command makes it: {_ELSEWHERE}")
+    if new.with_pages and pages.branch in found and NO_JEKYLL not in found[pages.branch].blobs:
+        raise HostRefused(
+            f"{where}, and its branch {pages.branch} is none that this command made: delete that branch, or leave out --enable_gh_pages"
+        )
+    return found
 
 
 def _check_scopes(user: TokenUser, new: NewRepository) -> None:
@@ -158,36 +201,23 @@ def _check_scopes(user: TokenUser, new: NewRepository) -> None:
         )
 
 
-def _push(remote: GitRemote, files: Mapping[str, bytes], message: str, user: TokenUser, branch: str) -> None:
-    commit, objects = first_commit(files, message, user)
+def _complete(remote: GitRemote, found: Found, files: Mapping[str, bytes], message: str, user: TokenUser, branch: str, say: Say) -> None:
+    """Put on a branch what it lacks of its first files. Raises HostRefused, AccessDenied, BackendUnavailable."""
+    there = found.get(branch, NO_BRANCH)
+    lacking = there.lacks(files)
+    if not lacking:
+        say(f"{branch} has everything already")
+        return
     try:
-        remote.push(None, commit, objects)
-    except PushUnanswered:
-        if remote.tip() != commit:
-            raise
+        add(remote, there, {path: files[path] for path in lacking}, message, user.signature)
     except PushMoved as error:
-        raise HostRefused(f"the branch {branch} exists already: somebody else pushed to it just now") from error
+        raise HostRefused(f"somebody else pushed to the branch {branch} just now: run the same command again") from error
     except PushRefused as error:
         advice = "look at the rules for branches of the repository and of its organisation"
         if "workflow" in error.reason or "workflow" in error.told:
             advice = "give the token the scope workflow (fine-grained: Workflows: write), or leave the workflow out with --no_workflow"
         raise HostRefused(f"{error}: {advice}; then run the same command again") from error
-
-
-def first_commit(files: Mapping[str, bytes], message: str, user: TokenUser) -> tuple[bytes, list[UnpackedObject]]:
-    """A commit without a parent that holds these files by path: its id, and it with all that is in it."""
-    blobs = {path: Blob.from_string(content) for path, content in files.items()}
-    edits: dict[Path, Item | None] = {tuple(path.encode().split(b"/")): (FILE_MODE, bytes(blob.id)) for path, blob in blobs.items()}
-    root, trees = edited(lambda sha: {}, None, edits)
-    if root is None:
-        raise ValueError("a first commit needs a file")
-    commit = Commit()
-    commit.tree = ObjectID(root)
-    commit.author = commit.committer = user.signature.encode()
-    commit.author_time = commit.commit_time = int(time.time())
-    commit.author_timezone = commit.commit_timezone = 0
-    commit.message = message.encode() + b"\n"
-    return bytes(commit.id), [from_object(one) for one in (commit, *trees, *blobs.values())]
+    say(f"pushed the first commit to {branch}" if there.tip is None else f"added to {branch}: {', '.join(lacking)}")
 
 
 def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:

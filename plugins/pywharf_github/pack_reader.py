@@ -17,6 +17,7 @@ PIECE = 64 * 1024  # bytes at most that are inflated at a time
 
 _BROKEN = "the git host sent a damaged pack"
 _TRAILER = 20
+_SPARE = 128  # bytes that deflate adds to what it cannot make smaller
 
 
 class Trailer:
@@ -53,7 +54,8 @@ class PackReader:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._buffer = b""
+        self._buffer = b""  # the newest chunk
+        self._at = 0  # how much of it is read
         self._checked = Trailer()
         header = self._take(12)
         if header[:4] != b"PACK" or header[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
@@ -72,12 +74,12 @@ class PackReader:
         self._finish()
 
     def _object_header(self) -> tuple[int, int]:
-        byte = self._take(1)[0]
+        byte = self._some(1)[0]
         type_, size, shift = byte >> 4 & 7, byte & 15, 4
         while byte & 0x80:
             if shift > 60:
                 raise HostUnavailable(_BROKEN)
-            byte = self._take(1)[0]
+            byte = self._some(1)[0]
             size |= (byte & 0x7F) << shift
             shift += 7
         return type_, size
@@ -86,8 +88,8 @@ class PackReader:
         inflate = zlib.decompressobj()
         left = size
         while not inflate.eof:
-            compressed = inflate.unconsumed_tail or self._buffer or self._receive()
-            self._buffer = b""
+            # Not much more than it can need: zlib copies what it gives back, and most objects are small.
+            compressed = inflate.unconsumed_tail or self._some(min(left, PIECE) + _SPARE)
             try:
                 piece = inflate.decompress(compressed, PIECE)
             except zlib.error as error:
@@ -97,7 +99,7 @@ class PackReader:
                 raise HostUnavailable(_BROKEN)
             if piece:
                 yield piece
-        self._buffer = inflate.unused_data
+        self._at -= len(inflate.unused_data)
         if left:
             raise HostUnavailable(_BROKEN)
 
@@ -106,14 +108,22 @@ class PackReader:
         for _ in self._chunks:
             raise HostUnavailable(_BROKEN)
         self._checked.finish()
-        if self._buffer:
+        if self._at < len(self._buffer):
             raise HostUnavailable(_BROKEN)
 
     def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._buffer += self._receive()
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        taken = b""
+        while len(taken) < size:
+            taken += self._some(size - len(taken))
         return taken
+
+    def _some(self, most: int) -> bytes:
+        """The next bytes, at least one. What is taken too many goes back by `_at`: it is out of one buffer."""
+        if self._at == len(self._buffer):
+            self._buffer, self._at = self._receive(), 0
+        some = self._buffer[self._at : self._at + most]
+        self._at += len(some)
+        return some
 
     def _receive(self) -> bytes:
         for chunk in self._chunks:

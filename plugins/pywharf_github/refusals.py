@@ -8,7 +8,6 @@ from __future__ import annotations
 from pywharf.errors import BackendUnavailable, WharfError
 
 _TOO_LARGE = "GH001"  # GitHub's code for it
-_LACKS_OBJECTS = ("missing necessary objects", "unpacker error", "unpack failed")  # the latter where the host checks each object at once
 _IN_EACH_OTHERS_WAY = ("failed to update ref", "cannot lock ref", "unable to lock", "incorrect old value", "stale info", "fetch first")
 
 
@@ -48,11 +47,6 @@ class PushRefused(WharfError):
         self.reason = reason  # the host's own words for the ref, e.g. "protected branch hook declined"
         self.told = told  # what its hooks printed: several lines, bounded, safe to show; "" where nothing
         super().__init__(f"The git host refused the change: {reason}" + (f" ({' '.join(told.split())})" if told else ""))
-
-    @property
-    def lacks_objects(self) -> bool:
-        """Whether the host seems not to hold everything that the new commit refers to: one that was staged is gone."""
-        return any(mark in self.reason for mark in _LACKS_OBJECTS)
 
     @property
     def in_each_others_way(self) -> bool:

@@ -12,11 +12,11 @@ import time
 import uuid
 from pathlib import Path
 
-from dulwich.objects import Commit, ObjectID, Tree
+from dulwich.objects import ObjectID, Tree
 
 from pywharf.errors import BackendUnavailable, WharfError
 from pywharf_github import tree
-from pywharf_github.draft import COMMITTER
+from pywharf_github.commits import make_commit
 from pywharf_github.pack_objects import blob_from_file, from_object
 from pywharf_github.protocol import GitRemote
 from pywharf_github.refusals import PushMoved, PushRefused
@@ -39,13 +39,9 @@ class Staging:
 
     def put(self, path: Path, blob: bytes, size: int) -> bytes:
         """Send a body; returns its ref. Raises PushRefused, AccessDenied, BackendUnavailable."""
-        folder, commit = Tree(), Commit()
+        folder = Tree()
         folder.add(b"body", tree.FILE_MODE, ObjectID(blob))
-        commit.tree = folder.id
-        commit.author = commit.committer = COMMITTER.encode()
-        commit.author_time = commit.commit_time = int(time.time())
-        commit.author_timezone = commit.commit_timezone = 0
-        commit.message = b"A file on its way to a commit\n"
+        commit = make_commit(folder.id, None, "A file on its way to a commit")
         name = b"%d-%s" % (now(), uuid.uuid4().hex.encode())
         for prefix in self._prefixes:
             objects = [from_object(commit), from_object(folder), blob_from_file(path, blob, size)]

@@ -19,22 +19,22 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, Entry, FileBody, FileRef
+from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, Entry, FileBody, FileRef, Flaw
 from pywharf.backend.settings import BackendSecret
 from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, InvalidName
 from pywharf_github import tree
+from pywharf_github.commits import COMMITTER
 from pywharf_github.committer import EMPTY, Committer
 from pywharf_github.config import GitHubConfig
-from pywharf_github.draft import COMMITTER
 from pywharf_github.feed import Feed
 from pywharf_github.index_file import IndexFile
+from pywharf_github.proof import Proof
 from pywharf_github.protocol import GitRemote
 from pywharf_github.refusals import ObjectsMissing, PushRefused
 from pywharf_github.sidecar import Body, decode
 from pywharf_github.workplace import Workplace
 
 GONE = "its branch is gone, although it held packages: restore it, or see that owner, repo and branch in the configuration are right"
-PROOF = 300.0  # seconds that a proof of the right to read is good for files that are here
 SECOND_LOOK = 0.3  # seconds until a host that answered with an older commit is asked again
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class GitHubBackend(Backend):
         self._index_file = IndexFile(config.index_filename, self._remote, self._mirror, self._feed, self._committer)
         self._folder = self._place.folder
         self._guard = threading.Lock()
-        self._proved: float | None = None  # when the right to read was last proved, and the branch there; monotonic
+        self._proof = Proof()
 
     def access(self) -> Access:
         return self._remote.access()
@@ -85,12 +85,13 @@ class GitHubBackend(Backend):
             follows = self._mirror.holds(known) and self._mirror.descends(tip, known)
             if follows:
                 base = self._mirror.root(known)
+            notice = "" if follows else self._replaced(known, tip)
             entries = self._feed.entries(base, self._mirror.root(tip), self._folder)
-        return Changes(not follows and after != EMPTY, _translated(entries), cursor)
+        return Changes(not follows and after != EMPTY, _translated(entries), cursor, notice)
 
     def open_file(self, file: FileRef) -> FileBody:
         with _os_errors_translated():
-            self._prove()
+            self._proof.need(self._look)
             try:
                 found = self._find(file.project, file.name)
                 if not found and self._look():
@@ -123,6 +124,23 @@ class GitHubBackend(Backend):
             self._require_write()
             return self._committer.sweep()
 
+    def examine_log(self, *, repair: bool) -> Iterator[Flaw]:
+        """The branch is git's to check; what is looked at is the index file."""
+        with _os_errors_translated(), _needing("write"), _refusals_translated():
+            if repair:
+                self._require_write()
+            tip = self._look()
+            wrong = self._index_file.examine(tip, self._folder) if tip else ""
+            if tip and wrong:
+                if repair:
+                    self._index_file.write(Cursor(tip.decode()), self._folder, anew=True)
+                remedy = "run this with --repair, which writes it anew; until then a new server starts more slowly"
+                yield Flaw(self._config.index_filename, wrong, remedy, mended=repair)
+
+    def drop_copy(self, file: FileRef) -> bool:
+        with _os_errors_translated():
+            return self._files.drop(file.sha256)
+
     def path_of(self, project: str, name: str) -> str:
         """Where on the branch a body lies, as of the newest commit known here. Raises FileMissing."""
         try:
@@ -147,25 +165,27 @@ class GitHubBackend(Backend):
     def _look(self) -> bytes | None:
         """The branch's tip, in the mirror; None where nobody has committed to it. Raises AccessDenied, BackendUnavailable."""
         self._prepare()
-        try:
+        with self._proof.asked():
             tip = self._remote.tip()
             if tip is not None and self._is_behind(tip):
                 time.sleep(SECOND_LOOK)  # it was set back, or we were sent to a copy that is late
                 tip = self._remote.tip()
             if tip is None:
                 if self._mirror.tip() is not None:
+                    self._proof.withdraw()
                     raise BackendUnavailable(GONE)
             else:
                 self._mirror.follow(self._remote, tip)
-        except BackendUnavailable as error:
-            if error.reason == GONE:
-                self._proved = None
-            raise
-        except AccessDenied:
-            self._proved = None
-            raise
-        self._proved = time.monotonic()
         return tip
+
+    def _replaced(self, known: bytes, tip: bytes) -> str:
+        """What became of the branch, which was at `known` and does not come after it; "" where that cannot be told."""
+        if not self._mirror.holds(known):
+            return ""  # the mirror was fetched anew since, or the cursor is another storage's
+        now = f"{self._config.branch} was at commit {known[:12].decode()} and is at {tip[:12].decode()}"
+        if self._mirror.descends(known, tip):
+            return f"the branch was set back to an older commit: {now}; what was published in between is gone from it"
+        return f"the history of the branch was replaced: {now}, which does not come after it"
 
     def _tidy(self, tip: bytes) -> None:
         """Fetch the mirror anew where it has grown: now nobody on this ROOT needs what came before `tip`."""
@@ -178,15 +198,6 @@ class GitHubBackend(Backend):
     def _is_behind(self, tip: bytes) -> bool:
         known = self._mirror.tip()
         return known is not None and known != tip and self._mirror.holds(tip) and self._mirror.descends(known, tip)
-
-    def _prove(self) -> None:
-        """Know that the token may read, from asking now or not long ago; a host that is down takes back nothing."""
-        if self._proved is None or time.monotonic() - self._proved > PROOF:
-            try:
-                self._look()
-            except BackendUnavailable:
-                if self._proved is None:
-                    raise
 
     def _require_write(self) -> None:
         if self._remote.access() < Access.WRITE:

@@ -35,9 +35,11 @@ PACKAGES = b"packages"
 SERIAL_PATH: Path = (b".pywharf", b"serial")
 SIDECAR_SUFFIX = ".pywharf.jsonl"
 WIDE = 100  # things in a project's folder
+SHORTEST = 4  # steps to what lies in a project's folder itself, the first place there is
 FILE_MODE, FOLDER_MODE = 0o100644, stat.S_IFDIR
 
-_PROJECT_SIDECAR = b".project" + SIDECAR_SUFFIX.encode()
+_SUFFIX = SIDECAR_SUFFIX.encode()
+_PROJECT_SIDECAR = b".project" + _SUFFIX
 _SIDE_FILE = re.compile(r"(\.metadata|\.[0-9a-f]{16}\.provenance)\Z")
 
 
@@ -64,9 +66,11 @@ def body_paths(project: str, name: str) -> tuple[Path, ...]:
 def sidecar_at(path: Path) -> tuple[str, str] | None:
     """The project and key whose sidecar this is; None where it is something else, or lies where no sidecar belongs."""
     try:
+        if not path[-1].endswith(_SUFFIX):
+            return None
         project, name = path[2].decode(), path[-1].decode()
         key = "" if path[-1] == _PROJECT_SIDECAR else name.removesuffix(SIDECAR_SUFFIX)
-        return (project, key) if key != name and path in sidecar_paths(project, key) else None
+        return (project, key) if path in sidecar_paths(project, key) else None
     except (IndexError, UnicodeDecodeError, InvalidName):
         return None
 
@@ -126,8 +130,7 @@ def find(read: Read, root: bytes, path: Path) -> Item | None:
 
 def find_file(read: Read, root: bytes, path: Path) -> bytes | None:
     """The id of the file at `path`; None where no file lies there."""
-    found = find(read, root, path)
-    return found[1] if found is not None and stat.S_ISREG(found[0]) else None
+    return _file(find(read, root, path))
 
 
 def find_sidecar(read: Read, root: bytes | None, project: str, key: str) -> tuple[Path, bytes | None]:
@@ -152,8 +155,7 @@ def _find_or_place(read: Read, root: bytes | None, paths: tuple[Path, ...]) -> t
 
 def find_folder(read: Read, root: bytes, path: Path) -> bytes | None:
     """The id of the tree at `path`; None where no folder lies there."""
-    found = find(read, root, path)
-    return found[1] if found is not None and stat.S_ISDIR(found[0]) else None
+    return _folder(find(read, root, path))
 
 
 def changed_files(read: Read, old: bytes | None, new: bytes | None, at: Path = ()) -> Iterator[tuple[Path, bytes | None, bytes | None]]:
@@ -161,16 +163,25 @@ def changed_files(read: Read, old: bytes | None, new: bytes | None, at: Path = (
     if old == new:
         return
     before, after = (read(tree) if tree else {} for tree in (old, new))
-    for name in before.keys() | after.keys():
+    for name in {**before, **after}:  # in a tree's own order, where one of them is empty
         was, now = before.get(name), after.get(name)
         if was == now:
             continue
         path = (*at, name)
-        files = [item[1] if item and stat.S_ISREG(item[0]) else None for item in (was, now)]
-        folders = [item[1] if item and stat.S_ISDIR(item[0]) else None for item in (was, now)]
-        if files[0] != files[1]:
-            yield path, files[0], files[1]
-        yield from changed_files(read, folders[0], folders[1], path)
+        file_before, file_after = _file(was), _file(now)
+        if file_before != file_after:
+            yield path, file_before, file_after
+        folder_before, folder_after = _folder(was), _folder(now)
+        if folder_before or folder_after:
+            yield from changed_files(read, folder_before, folder_after, path)
+
+
+def _file(item: Item | None) -> bytes | None:
+    return item[1] if item is not None and stat.S_ISREG(item[0]) else None
+
+
+def _folder(item: Item | None) -> bytes | None:
+    return item[1] if item is not None and stat.S_ISDIR(item[0]) else None
 
 
 # --- changing --------------------------------------------------------------------------------------------------------

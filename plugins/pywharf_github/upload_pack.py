@@ -77,6 +77,15 @@ class UploadPack:
 
     def refs(self, prefix: bytes) -> dict[bytes, bytes]:
         """Refs by name, those that begin with `prefix`."""
+        remembered = self._host.capabilities is not None
+        try:
+            return self._refs(prefix)
+        except HostUnavailable as error:
+            if not remembered or not error.reason.startswith(NO_GIT):
+                raise
+            return self._refs(prefix)  # it is another host than the one that was remembered: older, or behind another proxy
+
+    def _refs(self, prefix: bytes) -> dict[bytes, bytes]:
         with self._mistakes_forgotten():
             advertised = self.advertised()
             refs = advertised.refs if advertised.refs is not None else self._listed(advertised, prefix)

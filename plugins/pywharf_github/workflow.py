@@ -57,95 +57,45 @@ def pip_words(source: str | None) -> tuple[str, ...]:
 
 def index_workflow(words: Words) -> str:
     """Runs `update_index` after each push to the branch, and once a week."""
-    config = words.config
-    command = _command(
-        ["pywharf", "update_index", "github", words.name],
-        [*_whose(), *_flags(config), f"--secret_env {_TOKEN}"],
+    index_filename = words.config.index_filename
+    return _workflow(
+        words,
+        name="pywharf index",
+        made_by="github.init_pkg_repo",
+        purpose=f"Keeps {index_filename}, from which new servers start quickly. Nothing is lost where it does not run.",
+        schedule=_WEEKLY,
+        waiting="one runs, the newest waits; under a stream of uploads, cancelling would let none finish",
+        job="update_index",
+        minutes=30,
+        writes=f"to commit {index_filename}",
+        step="Update the index",
+        command=_command(
+            ["pywharf", "update_index", "github", words.name],
+            [*_whose(), *_flags(words.config), f"--secret_env {_TOKEN}"],
+        ),
     )
-    return f"""\
-# Made by pywharf {__version__} (pywharf github.init_pkg_repo); yours to change.
-# Keeps {config.index_filename}, from which new servers start quickly. Nothing is lost where it does not run.
-name: pywharf index
-
-on:
-  push:
-    branches: [{_yaml(config.branch)}]
-    paths-ignore: [{_yaml(config.index_filename)}]
-  schedule:
-    - cron: "41 4 * * 1"  # once a week, for what uploads that died half-way left behind
-  workflow_dispatch:
-
-permissions: {{}}
-
-concurrency:
-  group: pywharf-index
-  cancel-in-progress: false  # one runs, the newest waits; under a stream of uploads, cancelling would let none finish
-
-jobs:
-  update_index:
-    runs-on: ubuntu-latest
-    timeout-minutes: 30
-    permissions:
-      contents: write  # to commit {config.index_filename}
-    steps:
-{_install(words.pip_words)}
-      - name: Update the index
-        env:
-          {_TOKEN}: ${{{{ github.token }}}}
-        run: |
-{textwrap.indent(command, " " * 10)}
-"""
 
 
 def pages_workflow(words: Words) -> str:
     """Writes the static site after each push to the branch, and pushes it to the branch that Pages serves."""
-    config = words.config
-    command = _command(
-        ["pywharf", "github.gen_gh_pages", "--name", words.name],
-        [*_whose(), *_flags(config), f"--token_env {_TOKEN}", "--output_folder ."],
+    return _workflow(
+        words,
+        name="pywharf pages",
+        made_by="github.init_pkg_repo --enable_gh_pages",
+        purpose=f"Keeps the branch {PAGES_BRANCH}, which GitHub Pages serves. "
+        "The files in it take no room twice: git keeps equal content once.",
+        waiting="one runs, the newest waits",
+        job="pages",
+        minutes=60,
+        writes=f"to push to {PAGES_BRANCH}",
+        first=_CHECKOUT_PAGES,
+        step="Write the site",
+        command=_command(
+            ["pywharf", "github.gen_gh_pages", "--name", words.name],
+            [*_whose(), *_flags(words.config), f"--token_env {_TOKEN}", "--output_folder ."],
+        ),
+        last=_PUBLISH,
     )
-    return f"""\
-# Made by pywharf {__version__} (pywharf github.init_pkg_repo --enable_gh_pages); yours to change.
-# Keeps the branch {PAGES_BRANCH}, which GitHub Pages serves. The files in it take no room twice: git keeps equal content once.
-name: pywharf pages
-
-on:
-  push:
-    branches: [{_yaml(config.branch)}]
-    paths-ignore: [{_yaml(config.index_filename)}]
-  workflow_dispatch:
-
-permissions: {{}}
-
-concurrency:
-  group: pywharf-pages
-  cancel-in-progress: false  # one runs, the newest waits
-
-jobs:
-  pages:
-    runs-on: ubuntu-latest
-    timeout-minutes: 60
-    permissions:
-      contents: write  # to push to {PAGES_BRANCH}
-    steps:
-      - uses: {_CHECKOUT}
-        with:
-          ref: {PAGES_BRANCH}
-{_install(words.pip_words)}
-      - name: Write the site
-        env:
-          {_TOKEN}: ${{{{ github.token }}}}
-        run: |
-{textwrap.indent(command, " " * 10)}
-      - name: Publish it
-        run: |
-          git add --all
-          if git diff --cached --quiet; then exit 0; fi
-          git config user.name "github-actions[bot]"
-          git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
-          git commit --quiet --message "Site of $GITHUB_SHA"
-          git push --quiet
-"""
 
 
 def readme(words: Words, *, with_workflow: bool) -> str:
@@ -185,6 +135,82 @@ def pages_index(words: Words) -> str:
 </body>
 </html>
 """
+
+
+_WEEKLY = """\
+  schedule:
+    - cron: "41 4 * * 1"  # once a week, for what uploads that died half-way left behind
+"""
+
+_CHECKOUT_PAGES = f"""\
+      - uses: {_CHECKOUT}
+        with:
+          ref: {PAGES_BRANCH}
+"""
+
+_PUBLISH = """\
+      - name: Publish it
+        run: |
+          git add --all
+          if git diff --cached --quiet; then exit 0; fi
+          git config user.name "github-actions[bot]"
+          git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
+          git commit --quiet --message "Site of $GITHUB_SHA"
+          git push --quiet
+"""
+
+
+def _workflow(
+    words: Words,
+    *,
+    name: str,
+    made_by: str,  # the command that makes it
+    purpose: str,
+    waiting: str,  # why a run is not cancelled by the next
+    job: str,
+    minutes: int,
+    writes: str,  # what the right to write is for
+    step: str,
+    command: str,
+    schedule: str = "",
+    first: str = "",  # steps before pywharf is installed
+    last: str = "",  # steps after the command
+) -> str:
+    """What the workflows have in common: when they run, one at a time, with which rights, pywharf installed, one command with the token."""
+    config = words.config
+    return f"""\
+# Made by pywharf {__version__} (pywharf {made_by}); yours to change.
+# {purpose}
+name: {name}
+
+on:
+  push:
+    branches: [{_yaml(config.branch)}]
+    paths-ignore: [{_yaml(config.index_filename)}]
+{schedule}\
+  workflow_dispatch:
+
+permissions: {{}}
+
+concurrency:
+  group: {name.replace(" ", "-")}
+  cancel-in-progress: false  # {waiting}
+
+jobs:
+  {job}:
+    runs-on: ubuntu-latest
+    timeout-minutes: {minutes}
+    permissions:
+      contents: write  # {writes}
+    steps:
+{first}\
+{_install(words.pip_words)}
+      - name: {step}
+        env:
+          {_TOKEN}: ${{{{ github.token }}}}
+        run: |
+{textwrap.indent(command, " " * 10)}
+{last}"""
 
 
 def _install(words: Sequence[str]) -> str:

@@ -135,10 +135,14 @@ class Plan:
     service: str  # "git-upload-pack", "git-receive-pack"; "": any
     method: str  # "GET", "POST"; "": any
     left: int | None  # how often yet; None: until it is taken away
+    spared: int = 0  # requests of this kind that go well before
 
     def takes(self, service: str, method: str) -> bool:
         """Whether this request is one of them; counts it then."""
         if (self.service and service != self.service) or (self.method and method != self.method) or self.left == 0:
+            return False
+        if self.spared:
+            self.spared -= 1
             return False
         if self.left is not None:
             self.left -= 1

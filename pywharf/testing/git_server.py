@@ -14,6 +14,7 @@ Listens on 127.0.0.1 only. Needs `git`, and pytest for its fixture only: `from p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 
 import pytest
+from cheroot.server import HTTPConnection
 from cheroot.wsgi import Server as CherootServer
 
 from pywharf.backend.interface import Access
@@ -32,14 +34,22 @@ from pywharf.testing.git_requests import Answering, Gateway, HostedRepository, H
 from pywharf.testing.ports import hold_free_port
 
 # As the large hosts have it: partial clone, any object of the past by its name, and no broken objects.
-_SETTINGS = {
-    "http.receivepack": "true",
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowReachableSHA1InWant": "true",
-    "receive.fsckObjects": "true",
-    "receive.autogc": "false",
-    "gc.auto": "0",
-}
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+[http]
+\treceivepack = true
+[uploadpack]
+\tallowFilter = true
+\tallowReachableSHA1InWant = true
+[receive]
+\tfsckObjects = true
+\tautogc = false
+[gc]
+\tauto = 0
+"""
 
 _REFUSES_LARGE = """#!/bin/sh
 while read -r old new ref; do
@@ -55,6 +65,15 @@ done | {{
     done
 }}
 """
+
+
+class Cut(HTTPConnection):
+    """A connection that may be cut in the middle of an answer, without a word on stderr when it is collected."""
+
+    def close(self) -> None:
+        super().close()
+        with contextlib.suppress(OSError):
+            self.wfile.close()
 
 
 class GitServer:
@@ -88,6 +107,7 @@ class GitServer:
             ("127.0.0.1", self._port), Answering(self._state), numthreads=16, timeout=60, shutdown_timeout=1, request_queue_size=128
         )
         server.gateway = Gateway
+        server.ConnectionClass = Cut
         server.nodelay = True
         server.expiration_interval = 0.05  # seconds until stop() is noticed
         server.error_log = lambda *told, **more: None  # type: ignore[method-assign]  # cut connections are what this is for
@@ -126,11 +146,12 @@ class GitServer:
     def create(self, repository: str, *, branch: str = "main", public: bool = False) -> Path:
         """Make an empty bare repository, e.g. "acme/wheels". public: read without a token. Returns its folder."""
         path = self.folder / f"{repository}.git"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._git(self.folder, "init", "--quiet", "--bare", f"--initial-branch={branch}", str(path))
+        # What `git init --bare` makes (gitrepository-layout(5)), by hand: hundreds of tests want one, and each run of git takes its time.
+        for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks"):
+            (path / folder).mkdir(parents=True)
+        (path / "config").write_text(_CONFIG, encoding="ascii")
+        (path / "HEAD").write_text(f"ref: refs/heads/{branch}\n", encoding="ascii")
         self._state.repositories[repository] = HostedRepository(path, public)
-        for name, value in _SETTINGS.items():
-            self.git(repository, "config", name, value)
         return path
 
     def grant(self, repository: str, access: Access, *, token: str = "") -> str:
@@ -165,10 +186,13 @@ class GitServer:
 
     # --- switches ---------------------------------------------------------------------------------------------------
 
-    def fail(self, fault: Fault, *, service: str = "", method: str = "", times: int | None = 1) -> None:
-        """Let requests of a service and method go wrong: so many, or all (None) until mend(). The first fault that fits is taken."""
+    def fail(self, fault: Fault, *, service: str = "", method: str = "", times: int | None = 1, spared: int = 0) -> None:
+        """Let requests of a service and method go wrong: so many, or all (None) until mend(). The first fault that fits is taken.
+
+        spared: so many of them go well before.
+        """
         with self._state.lock:
-            self._state.plans.append(Plan(fault, service, method, times))
+            self._state.plans.append(Plan(fault, service, method, times, spared))
 
     def mend(self) -> None:
         """Take all faults away."""

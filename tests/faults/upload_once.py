@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pywharf.api.upload import UploadForm
 from pywharf.config import ServerSettings, parse
-from pywharf.errors import IndexBehind, WharfError
+from pywharf.errors import IndexBehind, NotRecorded, WharfError
 from pywharf.layout import Layout
 from pywharf.repository.repository import Repository
 
@@ -28,7 +28,7 @@ def open_repository(root: Path) -> Repository:
     return repository
 
 
-def upload(repository: Repository, path: Path) -> str:
+def upload(repository: Repository, path: Path, secret: str = "w") -> str:
     """Upload the wheel at `path` as a client would; "ACK", "REFUSED ..." or "UNKNOWN ..."."""
     data = path.read_bytes()
     name, version = path.name.split("-")[:2]
@@ -50,8 +50,8 @@ def upload(repository: Repository, path: Path) -> str:
     try:
         with repository.receiving() as incoming:
             incoming.write(data)
-            repository.upload("w", form, incoming)
-    except IndexBehind as error:
+            repository.upload(secret, form, incoming)
+    except (IndexBehind, NotRecorded) as error:
         return f"UNKNOWN {error}"
     except WharfError as error:
         return f"REFUSED {error}"

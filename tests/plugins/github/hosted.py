@@ -112,6 +112,9 @@ class GitHubUnderTest(StorageUnderTest):
     def remove_by_hand(self, project: str, key: str) -> None:
         self.hosted.remove(self.hosted.path_of(project, key))
 
+    def lose_body(self, file: FileRef) -> None:
+        self.hosted.remove(*(path for path in self.hosted.paths() if path.endswith(f"/{file.name}")))
+
     def lose(self) -> None:
         self.hosted.git("update-ref", "-d", "refs/heads/main")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from pywharf_github import authors
 from pywharf_github.authors import TokenAuthor, may_ask
+from pywharf_github.commits import COMMITTER
 from pywharf_github.config import GitHubConfig
-from pywharf_github.draft import COMMITTER
 
 from pywharf.testing.github_rest import GitHubRest, Person
 

@@ -19,7 +19,7 @@ import pywharf
 from pywharf import config as configuration
 from pywharf.backend.interface import Access
 from pywharf.cli.main import cli
-from pywharf.testing.git_faults import LoseAnswer, Respond
+from pywharf.testing.git_faults import Before, LoseAnswer, Respond
 from pywharf.testing.git_server import GitServer
 from pywharf.testing.github_rest import GitHubRest, Person
 
@@ -153,6 +153,125 @@ def test_a_run_that_stopped_is_gone_on_with_and_nothing_is_made_twice(hosts: Hos
 
     assert "is empty: going on with it" in again.stderr
     assert hosts.git.git("acme/wheels", "rev-list", "--count", "main").strip() == "1"
+
+
+# --- done again -----------------------------------------------------------------------------------------------------
+
+
+def commits(hosts: Hosts, branch: str = "main") -> list[str]:
+    """The first lines of a branch's messages, the oldest first."""
+    return hosts.git.git("acme/wheels", "log", "--reverse", "--format=%s", branch).splitlines()
+
+
+def test_done_twice_it_makes_nothing_twice_and_prints_the_configuration_again(hosts: Hosts) -> None:
+    first = succeeded(hosts.run("--enable_gh_pages"))
+    before = hosts.git.git("acme/wheels", "for-each-ref")
+
+    again = succeeded(hosts.run("--enable_gh_pages"))
+
+    assert again.stdout == first.stdout
+    assert hosts.git.git("acme/wheels", "for-each-ref") == before
+    assert "holds only what this command makes: going on with it" in again.stderr
+    assert "main has everything already" in again.stderr
+    assert "is ready" in again.stderr
+
+
+def test_what_a_plan_refused_is_done_by_the_next_run(hosts: Hosts) -> None:
+    hosts.rest.private_pages = False
+    refused(hosts.run("--enable_gh_pages"))
+    hosts.rest.private_pages = True
+
+    succeeded(hosts.run("--enable_gh_pages"))
+
+    assert hosts.rest.repositories["acme", "wheels"].pages == {"branch": "gh-pages", "path": "/"}
+    assert (len(commits(hosts)), len(commits(hosts, "gh-pages"))) == (1, 1)
+
+
+def test_pages_that_were_refused_can_be_left_out_by_the_next_run(hosts: Hosts) -> None:
+    hosts.rest.private_pages = False
+    refused(hosts.run("--enable_gh_pages"))
+
+    result = succeeded(hosts.run())
+
+    assert "is ready" in result.stderr
+    assert len(commits(hosts)) == 1
+
+
+def test_a_default_branch_that_could_not_be_set_is_set_by_the_next_run(hosts: Hosts) -> None:
+    hosts.rest.default_branch = "master"
+    hosts.rest.users[TOKEN] = Person("ada", may_administrate=False)
+    assert "cannot be made the default branch" in refused(hosts.run())
+    hosts.rest.users[TOKEN] = ADA
+
+    succeeded(hosts.run())
+
+    assert hosts.rest.repositories["acme", "wheels"].default_branch == "main"
+    assert len(commits(hosts)) == 1
+
+
+def test_a_pages_branch_that_could_not_be_pushed_is_pushed_by_the_next_run(hosts: Hosts) -> None:
+    hosts.git.fail(Respond(503), service="git-receive-pack", method="POST", times=None, spared=1)
+    assert "status 503" in refused(hosts.run("--enable_gh_pages"))
+    hosts.git.mend()
+
+    succeeded(hosts.run("--enable_gh_pages"))
+
+    assert (len(commits(hosts)), commits(hosts, "gh-pages")) == (1, ["Begin the site"])
+
+
+def test_a_workflow_that_was_left_out_is_added_by_a_later_run(hosts: Hosts) -> None:
+    succeeded(hosts.run("--no_workflow"))
+
+    result = succeeded(hosts.run("--enable_gh_pages"))
+
+    assert "added to main: .github/workflows/pywharf-index.yml, .github/workflows/pywharf-pages.yml, README.md" in result.stderr
+    assert "the workflow `.github/workflows/pywharf-index.yml`" in hosts.show("README.md")
+    assert hosts.show(".pywharf/serial")
+    assert len(commits(hosts)) == 2
+    assert hosts.git.git("acme/wheels", "fsck", "--strict") == ""
+
+
+def test_a_site_that_was_written_meanwhile_is_left_alone(hosts: Hosts) -> None:
+    succeeded(hosts.run("--enable_gh_pages"))
+    site = hosts.git.commit("acme/wheels", {"simple/index.html": b"projects", "index.html": b"another"}, branch="gh-pages")
+
+    succeeded(hosts.run("--enable_gh_pages"))
+
+    assert hosts.git.git("acme/wheels", "rev-parse", "gh-pages").strip() == site
+
+
+@pytest.mark.parametrize(
+    ("branch", "files", "told"),
+    [
+        ("main", {"setup.py": b"import os"}, "holds setup.py, not as this command makes it: choose another --repo"),
+        ("main", {"README.md": b"Mine"}, "holds README.md, not as this command makes it"),
+        ("main", {"packages/2a/demo/demo-1.0.tar.gz": b"sdist"}, "holds packages, and needs nothing: --dry_run shows its configuration"),
+        ("work", {"a": b"b"}, "has the branch work, which this command did not make"),
+        ("gh-pages", {"index.html": b"Mine"}, "its branch gh-pages is none that this command made: delete that branch"),
+    ],
+)
+def test_what_somebody_else_put_there_is_named_and_left_alone(hosts: Hosts, branch: str, files: dict[str, bytes], told: str) -> None:
+    succeeded(hosts.run())
+    hosts.git.commit("acme/wheels", files, branch=branch)
+    before = hosts.git.git("acme/wheels", "for-each-ref")
+
+    assert told in refused(hosts.run("--enable_gh_pages"))
+
+    assert hosts.git.git("acme/wheels", "for-each-ref") == before
+    assert hosts.rest.repositories["acme", "wheels"].pages is None
+
+
+def test_another_visibility_is_told_whatever_the_repository_holds(hosts: Hosts) -> None:
+    succeeded(hosts.run("--public"))
+
+    assert "is public: delete it, change that in its settings, or run this with --public" in refused(hosts.run())
+
+
+def test_a_push_of_somebody_else_at_the_same_moment_is_told(hosts: Hosts) -> None:
+    succeeded(hosts.run("--no_workflow"))
+    hosts.git.fail(Before(lambda: hosts.git.commit("acme/wheels", {"a": b"b"})), service="git-receive-pack", method="POST")
+
+    assert "somebody else pushed to the branch main just now: run the same command again" in refused(hosts.run())
 
 
 # --- dry run --------------------------------------------------------------------------------------------------------

@@ -111,29 +111,55 @@ def test_a_mirror_that_has_grown_is_fetched_anew_and_nobody_notices(
 # --- another history --------------------------------------------------------------------------------------------------
 
 
-def test_a_rewritten_history_is_followed_with_a_reset_and_told_loudly(
-    hosted: Hosted, server: Server, follower: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_rewritten_history_is_followed_with_a_reset_and_a_notice(hosted: Hosted, server: Server, follower: Server) -> None:
+    before = hosted.tip()
     hosted.rewrite(lambda path: "demo-1" not in path)
 
-    assert follower.sync() is True
+    changes = follower.reader.sync()
+
+    assert changes.reset
     assert keys(follower) == {"demo-0"}
-    assert [one.levelname for one in caplog.records if "history of the branch was replaced" in one.message] == ["ERROR"]
+    assert changes.notice == (
+        f"the history of the branch was replaced: main was at commit {before[:12]} and is at {hosted.tip()[:12]}, which does not come after it"
+    )
+    assert follower.reader.sync().notice == ""
     assert follower.sync() is False
     server.publish("demo-2")
     assert keys(server) == keys(follower) == {"demo-0", "demo-2"}
     hosted.check()
 
 
-def test_a_branch_that_was_set_back_is_followed_with_a_reset(
-    hosted: Hosted, server: Server, follower: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_branch_that_was_set_back_is_followed_with_a_reset_and_a_notice(hosted: Hosted, server: Server, follower: Server) -> None:
     hosted.git("update-ref", "refs/heads/main", "main~1")
 
-    assert follower.sync() is True
+    changes = follower.reader.sync()
+
+    assert changes.reset
     assert keys(follower) == {"demo-0"}
-    assert "set back" in caplog.text
+    assert "the branch was set back to an older commit: main was at" in changes.notice
     assert follower.sync() is False
+
+
+def test_a_server_that_starts_after_it_notices_too(hosted: Hosted, server: Server, follower: Server) -> None:
+    """Its mirror knows where the branch was."""
+    follower.backend.close()
+    hosted.rewrite(lambda path: "demo-1" not in path)
+    restarted = Server(hosted, follower.folder)
+    restarted.reader.cursor = follower.reader.cursor
+
+    assert "history of the branch was replaced" in restarted.reader.sync().notice
+
+
+def test_a_mirror_that_was_lost_is_no_notice(hosted: Hosted, server: Server, follower: Server) -> None:
+    follower.backend.close()
+    shutil.rmtree(place(follower))
+    server.publish("demo-2")
+    restarted = Server(hosted, follower.folder)
+    restarted.reader.cursor = follower.reader.cursor
+
+    changes = restarted.reader.sync()
+
+    assert (changes.reset, changes.notice) == (True, "")
 
 
 def test_a_branch_that_is_gone_is_unavailable_and_works_again_when_it_is_back(hosted: Hosted, server: Server, follower: Server) -> None:
@@ -273,14 +299,14 @@ def test_files_that_are_here_are_read_while_the_host_is_down(hosted: Hosted, ser
 
 
 def test_a_token_that_was_revoked_reads_no_longer(hosted: Hosted, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pywharf_github import storage
+    from pywharf_github import proof
 
     token = hosted.server.grant(hosted.repository, Access.READ)
     backend = hosted.open(server.folder / "workdir", token=token)
     file = server.publish("demo-2")
     assert content(backend, file) == b"body"
     hosted.server.revoke(token)
-    monkeypatch.setattr(storage, "PROOF", 0.0)
+    monkeypatch.setattr(proof, "GOOD_FOR", 0.0)
 
     with pytest.raises(AccessDenied):
         backend.open_file(file)
