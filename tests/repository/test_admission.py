@@ -181,7 +181,8 @@ def test_any_text_in_the_metadata_is_refused_or_comes_back_from_the_document(upl
 )
 def test_names_and_versions_are_compared_normalised(uploader: Uploader, filename: str, name: str, version: str) -> None:
     if filename.endswith(".whl"):
-        distribution = make_wheel("Demo-Pkg", filename.split("-")[1], filename=filename)
+        tag = "-".join(filename.removesuffix(".whl").split("-")[-3:])
+        distribution = make_wheel("Demo-Pkg", filename.split("-")[1], filename=filename, tag=tag)
     else:
         suffix = ".zip" if filename.endswith(".zip") else ".tar.gz"
         distribution = make_sdist("Demo-Pkg", filename.removesuffix(suffix).split("-")[-1], filename=filename, suffix=suffix)
@@ -398,4 +399,4 @@ def test_a_file_found_in_the_storage_that_is_no_distribution_is_refused(tmp_path
 
 
 def test_every_check_is_in_the_list_once() -> None:
-    assert len(set(CHECKS)) == len(CHECKS) == 8
+    assert len({check.__name__ for check in CHECKS}) == len(CHECKS) > 50

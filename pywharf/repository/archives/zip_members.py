@@ -1,139 +1,168 @@
-"""One member out of a ZIP archive, within limits.
+"""The members of a ZIP archive: one of them whole, or a digest of each, within limits.
 
-The directory is read by `zipfile`, through a file object that looks first at what it hands out: `zipfile` makes an object of
-each entry, and how many there are is for the archive's maker to choose. The member's bytes are inflated here: `zipfile` takes the
-declared size for the end of the data, and other readers take the data for it.
+Data is inflated as it is read and never beyond what the directory says of its size, which has been added up and compared with the
+limits before: how much work an archive makes is known before any of it is done.
 """
 
 from __future__ import annotations
 
-import errno
-import io
-import struct
-import zipfile
+import hashlib
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from pywharf.repository.archives.limits import MAX_DIRECTORY_BYTES, MAX_MEMBERS, MAX_METADATA_BYTES, refused
+from pywharf.backend.settings import AdmissionRules
+from pywharf.repository.archives.limits import DEFAULT_RULES, READ_BYTES, inflates_too_far, refused, scan_limit
+from pywharf.repository.archives.zip_directory import Directory, Entry, read_directory
+from pywharf.repository.archives.zip_local import SIZES_FOLLOW, Member, leaves_sizes_open, read_member, read_members
 
-_ENTRY_SIGNATURE = b"PK\x01\x02"
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-_ENCRYPTED = 0x1 | 0x40 | 0x2000  # traditional, strong, central directory masked
-
-# What `zipfile` raises for bytes that are not what they should be.
-_GARBAGE = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-    IndexError,
-)
+STORED, DEFLATED = 0, 8
+MOST_NEEDED = 63  # ten times the version of the format that readers know; later ones are refused by some
+ENCRYPTED = 0x1 | 0x40 | 0x2000  # traditional, strong, directory masked
 
 
-class ZipMembers:
-    """The directory of an open ZIP archive."""
+class ZipArchive:
+    """A ZIP archive, opened anew for each thing that is read of it."""
 
-    def __init__(self, file: IO[bytes], entries: list[zipfile.ZipInfo]) -> None:
-        self._file = file
-        self._entries = entries
+    def __init__(self, path: Path, rules: AdmissionRules = DEFAULT_RULES) -> None:
+        self._path = path
+        self._rules = rules
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Raises UploadRejected where there is none that can be read, or it is too large."""
+        with self._path.open("rb") as file:
+            return read_directory(file, self._rules)
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        return self.directory.entries
+
+    @cached_property
     def names(self) -> list[str]:
         """Of all members, in the directory's order, as often as they are there."""
-        return [entry.filename for entry in self._entries]
+        return [entry.text for entry in self.entries]
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """All members, in the order of their places in the file."""
+        with self._path.open("rb", buffering=READ_BYTES) as file:
+            return list(read_members(file, self.entries))
+
+    @cached_property
+    def digests(self) -> dict[str, bytes]:
+        """The sha256 of each file by its name, in the order of their places; found by inflating all of them.
+
+        Raises UploadRejected where the data is not what the directory says, or too much.
+        """
+        self.refuse_bomb()
+        digests = {}
+        with self._path.open("rb") as file:
+            for member in self.members:
+                digest = hashlib.sha256()
+                for piece in _inflated(file, member):
+                    digest.update(piece)
+                if not member.entry.is_folder:
+                    digests[member.entry.text] = digest.digest()
+        return digests
+
+    def refuse_bomb(self) -> None:
+        """Raises UploadRejected where all members together say that they inflate to more than is taken."""
+        limit = scan_limit(self.directory.file_bytes, self._rules)
+        if sum(entry.size for entry in self.entries) > limit:
+            raise inflates_too_far(limit)
+
+    def digest(self, name: str, algorithm: str) -> bytes:
+        """Another digest of the only member of that name. Raises UploadRejected."""
+        digest = hashlib.new(algorithm)
+        with self._path.open("rb") as file:
+            for piece in _inflated(file, read_member(file, self._only(name))):
+                digest.update(piece)
+        return digest.digest()
 
     def read(self, name: str) -> bytes:
-        """The content of the only member of that name, at most MAX_METADATA_BYTES. Raises UploadRejected."""
-        entries = [entry for entry in self._entries if entry.filename == name]
+        """The content of the only member of that name, at most `max_metadata_bytes`. Raises UploadRejected."""
+        entry = self._only(name)
+        limit = self._rules.max_metadata_bytes
+        if max(entry.size, entry.compressed_bytes) > limit:
+            raise refused(f"{name} has more than {limit} bytes (max_metadata_bytes)")
+        with self._path.open("rb") as file:
+            member = read_member(file, entry)
+            _refuse_what_cannot_be_read(member)
+            return b"".join(_inflated(file, member))
+
+    def _only(self, name: str) -> Entry:
+        entries = [entry for entry in self.entries if entry.text == name]
         if len(entries) != 1:
             raise refused(f"the archive holds {name} {len(entries)} times instead of once")
-        with _telling_garbage():
-            return _content(self._file, entries[0])
+        return entries[0]
 
 
-@contextmanager
-def open_zip(path: Path) -> Iterator[ZipMembers]:
-    """Read the directory of the ZIP archive at `path`. Raises UploadRejected where there is none that can be read, or it is too large."""
-    with path.open("rb") as file:
-        with _telling_garbage(), zipfile.ZipFile(_DirectoryReader(file)) as archive:
-            entries = archive.infolist()
-        yield ZipMembers(file, entries)
+def disagreement(member: Member) -> str:
+    """In what the entry in the directory and the local header differ; "" where they agree."""
+    entry, header = member.entry, member.header
+    if header is None:
+        return "place"
+    pairs = [("name", entry.name, header.name), ("flags", entry.flags, header.flags), ("method", entry.method, header.method)]
+    if not (entry.flags & SIZES_FOLLOW and leaves_sizes_open(header)):
+        pairs += [
+            ("checksum", entry.crc, header.crc),
+            ("size", entry.size, header.size),
+            ("compressed size", entry.compressed_bytes, header.compressed_bytes),
+        ]
+    return next((what for what, one, other in pairs if one != other), "")
 
 
-@contextmanager
-def _telling_garbage() -> Iterator[None]:
-    try:
-        yield
-    except _GARBAGE as error:
-        raise refused("the file is not a readable ZIP archive") from error
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of a place before the file's beginning
-            raise
-        raise refused("the file is not a readable ZIP archive") from error
+def _refuse_what_cannot_be_read(member: Member) -> None:
+    """What the checks look at in all members, for one that is read before they do."""
+    entry = member.entry
+    if entry.flags & ENCRYPTED:
+        raise refused(f"{entry.text} is encrypted")
+    if entry.method not in (STORED, DEFLATED) or entry.needs & 0xFF > MOST_NEEDED:
+        raise refused(f"{entry.text} is compressed by a method other than deflate")
+    if what := disagreement(member):
+        raise refused(f"the directory of the archive and the header of {entry.text} disagree about its {what}")
 
 
-class _DirectoryReader:
-    """The file as `zipfile` sees it while it reads the directory, which it does in one piece."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._end = file.seek(0, io.SEEK_END)
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._end - self._file.tell())
-        size = left if size is None or size < 0 else min(size, left)
-        if size > MAX_DIRECTORY_BYTES:
-            raise refused(f"the directory of the archive has more than {MAX_DIRECTORY_BYTES} bytes")
-        piece = self._file.read(size)
-        if piece.count(_ENTRY_SIGNATURE) > MAX_MEMBERS:
-            raise refused(f"the archive has more than {MAX_MEMBERS} members")
-        return piece
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
+def _inflated(file: IO[bytes], member: Member) -> Iterator[bytes]:
+    """The member's content in pieces. Raises UploadRejected where it is not what its entry says; the last piece comes before that."""
+    entry, header = member.entry, member.header
+    wrong = refused(f"{entry.text!r} has another size or checksum than the directory of the archive says")
+    if header is None:
+        raise wrong
+    file.seek(header.data_offset)
+    crc, size = 0, 0
+    for piece in _stored(file, entry) if entry.method == STORED else _deflated(file, entry):
+        size += len(piece)
+        if size > entry.size:
+            raise wrong
+        crc = zlib.crc32(piece, crc)
+        yield piece
+    if (crc, size) != (entry.crc, entry.size):
+        raise wrong
 
 
-def _content(file: IO[bytes], entry: zipfile.ZipInfo) -> bytes:
-    name = entry.filename
-    if entry.orig_filename != name:  # cut at a NUL, or renamed by an extra field
-        raise refused(f"{name} has two names")
-    if entry.flag_bits & _ENCRYPTED:
-        raise refused(f"{name} is encrypted")
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise refused(f"{name} is compressed by a method other than deflate")
-    if entry.file_size > MAX_METADATA_BYTES or entry.compress_size > MAX_METADATA_BYTES:
-        raise refused(f"{name} has more than {MAX_METADATA_BYTES} bytes")
-    file.seek(entry.header_offset)
-    signature, _, flags, method, *_, name_size, extra_size = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    if (signature, flags & _ENCRYPTED, method) != (b"PK\x03\x04", 0, entry.compress_type) or file.read(name_size) != name.encode():
-        raise refused(f"the directory of the archive and the header of {name} disagree")
-    file.seek(extra_size, io.SEEK_CUR)
-    stored = file.read(entry.compress_size)
-    content = stored if method == zipfile.ZIP_STORED else _inflate(name, stored)
-    if len(stored) != entry.compress_size or len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
-        raise refused(f"{name} has another size or checksum than the directory of the archive says")
-    return content
+def _stored(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
+    left = entry.compressed_bytes
+    while left and (piece := file.read(min(READ_BYTES, left))):
+        left -= len(piece)
+        yield piece
 
 
-def _inflate(name: str, deflated: bytes) -> bytes:
+def _deflated(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = inflater.decompress(deflated, MAX_METADATA_BYTES + 1)
-    if len(content) > MAX_METADATA_BYTES:
-        raise refused(f"{name} has more than {MAX_METADATA_BYTES} bytes")
-    if not inflater.eof or inflater.unused_data:
-        raise refused(f"the compressed data of {name} ends too early or too late")
-    return content
+    wrong = refused(f"the compressed data of {entry.text!r} is damaged, or ends too early or too late")
+    try:
+        for piece in _stored(file, entry):
+            while piece and not inflater.eof:
+                yield inflater.decompress(piece, READ_BYTES)
+                piece = inflater.unconsumed_tail
+            if inflater.unused_data or piece:
+                raise wrong
+        yield inflater.flush()  # a few matches at most: all input was taken up
+    except zlib.error as error:
+        raise wrong from error
+    if not inflater.eof:
+        raise wrong

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
 
+from pywharf.api.attestations import Attestation, parse_attestations
 from pywharf.api.core_metadata import CoreMetadata, CoreMetadataInvalid, parse_core_metadata
 from pywharf.api.upload import UploadForm
+from pywharf.backend.settings import AdmissionRules, Strictness
 from pywharf.errors import UploadRejected
 from pywharf.model.names import DistributionName
-from pywharf.repository.archives.metadata_file import read_core_metadata
+from pywharf.repository.archives.sdist import SourceTree, tar_source_tree, zip_source_tree
+from pywharf.repository.archives.wheel import RecordRow, dist_info_folder, read_record
+from pywharf.repository.archives.zip_members import ZipArchive
+
+Check = Callable[["Candidate"], None]  # raises UploadRejected
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,57 @@ class Candidate:
     form: UploadForm  # without fields where nobody filled in a form: then nothing is claimed that could be wrong
     path: Path  # where the file lies, complete, under any name
     name: DistributionName
+    rules: AdmissionRules
+    warnings: list[str] = field(default_factory=list)  # what is wrong with it and taken all the same, a clause each
+
+    def object(self, strictness: Strictness, reason: str) -> None:
+        """Refuse the file, note a warning, or do nothing, as the rules have it. Raises UploadRejected."""
+        if strictness == "refuse":
+            raise UploadRejected("content", reason)
+        if strictness == "warn":
+            self.warnings.append(reason)
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.name.kind == "bdist_wheel"
+
+    @property
+    def is_zip(self) -> bool:
+        return self.is_wheel or self.name.filename.endswith(".zip")
+
+    @cached_property
+    def zip(self) -> ZipArchive:
+        """The file as a ZIP archive, where it is one. What it is asked for raises UploadRejected."""
+        return ZipArchive(self.path, self.rules)
+
+    @cached_property
+    def dist_info(self) -> str:
+        """The name of a wheel's .dist-info folder. Raises UploadRejected."""
+        return dist_info_folder(self.zip, self.name)
+
+    @cached_property
+    def source_tree(self) -> SourceTree:
+        """What a source distribution holds, all of which is walked through. Raises UploadRejected."""
+        if self.is_zip:
+            return zip_source_tree(self.zip, self.name)
+        return tar_source_tree(self.path, self.name, self.rules)
+
+    @cached_property
+    def attestations(self) -> tuple[Attestation, ...]:
+        """What came with the file; each is about this file. Raises UploadRejected."""
+        return parse_attestations(self.form.one("attestations"), self.name, self.form.sha256)
+
+    @cached_property
+    def record(self) -> tuple[RecordRow, ...]:
+        """The rows of a wheel's RECORD; none where it is missing. Raises UploadRejected."""
+        return read_record(self.zip, self.dist_info, self.rules)
 
     @cached_property
     def metadata_bytes(self) -> bytes:
         """METADATA or PKG-INFO, exactly. Raises UploadRejected."""
-        return read_core_metadata(self.path, self.name)
+        if self.is_wheel:
+            return self.zip.read(f"{self.dist_info}/METADATA")
+        return self.source_tree.metadata
 
     @cached_property
     def metadata(self) -> CoreMetadata:
@@ -36,4 +89,48 @@ class Candidate:
 
     @property
     def metadata_label(self) -> str:
-        return "METADATA" if self.name.kind == "bdist_wheel" else "PKG-INFO"
+        return "METADATA" if self.is_wheel else "PKG-INFO"
+
+
+def of_zip(check: Check) -> Check:
+    """A check of wheels and of source distributions that are ZIP archives; others pass."""
+
+    @wraps(check)
+    def checked(candidate: Candidate) -> None:
+        if candidate.is_zip:
+            check(candidate)
+
+    return checked
+
+
+def of_sdist(check: Check) -> Check:
+    """A check of source distributions; others pass."""
+
+    @wraps(check)
+    def checked(candidate: Candidate) -> None:
+        if not candidate.is_wheel:
+            check(candidate)
+
+    return checked
+
+
+def of_tar(check: Check) -> Check:
+    """A check of source distributions that are tar archives; others pass."""
+
+    @wraps(check)
+    def checked(candidate: Candidate) -> None:
+        if not candidate.is_zip:
+            check(candidate)
+
+    return checked
+
+
+def of_wheel(check: Check) -> Check:
+    """A check of wheels; others pass."""
+
+    @wraps(check)
+    def checked(candidate: Candidate) -> None:
+        if candidate.is_wheel:
+            check(candidate)
+
+    return checked

@@ -15,6 +15,11 @@ from pywharf.repository.checks.candidate import Candidate
 MAX_REQUIRES_PYTHON = 2_000  # characters: it is kept in the file's record, which has a size that cannot be passed
 
 
+def metadata_can_be_read(candidate: Candidate) -> None:
+    """There is METADATA or PKG-INFO, in UTF-8, with one valid name and version, in a known major version of the format."""
+    _ = candidate.metadata
+
+
 def metadata_agrees_on_name(candidate: Candidate) -> None:
     name = candidate.metadata.name
     if normalize_project(name) != candidate.name.project:

