@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -36,6 +37,7 @@ class ServerSettings:
     auth_write_expires: float = 300  # seconds a successful write check is remembered
     extra_index_url: str = "https://pypi.org/simple/"  # where projects unknown here are redirected; "" turns it off
     redirect_max_staleness: float = 600  # seconds; an older local index redirects nobody
+    public_url: str = ""  # where clients reach the server, https; "" where nobody said: then pages link to no provenance
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def repository_settings(
     if not config_reading.allow_paths:
         _refuse_paths(name, table, plugin.config_model, config_reading)
     config = _checked(plugin.config_model, name, table, config_reading)
+    _refuse_without_library(name, config, config_reading)
     admin_secret = None
     if secret_table is not None:
         if _type_of(name, secret_table, secret_reading) != type_:
@@ -177,15 +180,33 @@ def _type_of(name: str, table: Table, reading: Reading) -> str:
     raise ConfigInvalid(reading.source, reason, table=name, key="type")
 
 
-def _refuse_paths(name: str, table: Table, model: type[BaseModel], reading: Reading) -> None:
+def _refuse_paths(name: str, table: Table, model: type[BaseModel], reading: Reading, within: str = "") -> None:
+    from pydantic import BaseModel
+
     for key, field in model.model_fields.items():
-        if key in table and mentions(field.annotation, Path):
+        if key not in table or not mentions(field.annotation, Path):
+            continue
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(table[key], Mapping):
+            _refuse_paths(name, table[key], inner, reading, f"{within}{key}.")
+        else:
             raise ConfigInvalid(
                 reading.source,
                 "may not name a path of the server in text sent over the network: set it with --config, where the server is started",
                 table=name,
-                key=key,
+                key=f"{within}{key}",
             )
+
+
+def _refuse_without_library(name: str, config: BackendConfig, reading: Reading) -> None:
+    """Signatures are verified by a library that comes with an extra: told before anything starts, and not at the first upload."""
+    if config.attestations.trusted_publishers and find_spec("pypi_attestations") is None:
+        raise ConfigInvalid(
+            reading.source,
+            "signatures are verified by a library that is not installed here: install it with `pip install 'pywharf[attestations]'`",
+            table=name,
+            key="attestations.trusted_publishers",
+        )
 
 
 def _checked(model: type[BaseModel], name: str, table: Table, reading: Reading) -> Any:
@@ -195,24 +216,39 @@ def _checked(model: type[BaseModel], name: str, table: Table, reading: Reading) 
     try:
         return model.model_validate(dict(table), context={"environ": reading.environ})
     except ValidationError as error:
-        problem = _told(error, list(model.model_fields), name, table, reading)
+        problem = _told(error, model, name, table, reading)
     # Raised out here: an error's context goes into tracebacks, and pydantic's shows the values.
     raise problem
 
 
-def _told(error: ValidationError, type_keys: list[str], name: str, table: Table, reading: Reading) -> ConfigInvalid:
+def _told(error: ValidationError, model: type[BaseModel], name: str, table: Table, reading: Reading) -> ConfigInvalid:
     """The first thing that is wrong, as a person wrote it."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     key = _place(table, first["loc"])
+    known = _keys_beside(model, first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        near = get_close_matches(key, type_keys, n=1) if key in table else []  # within a value other keys are known
+        near = get_close_matches(str(first["loc"][-1]), known, n=1)
         reason = "is not a key that this type knows: " + (f"did you mean {near[0]}?" if near else "remove it, or look for a misspelling")
+    elif first["type"] == "model_type" and key in model.model_fields:
+        reason = f"has to be a table: [{name}.{key}]"
     elif first["type"] in ("tuple_type", "list_type", "set_type", "frozen_set_type"):
         reason = 'has to be a list, also where it holds one item: ["..."]'
     elif first["type"] == "missing":
         key, reason = f"{key}.{first['loc'][-1]}".lstrip("."), "is missing"
     return ConfigInvalid(reading.source, reason[:1].lower() + reason[1:], table=name, key=key)
+
+
+def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where the last part of a location stands; none within a value that is no table of its own."""
+    from pydantic import BaseModel
+
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
 
 
 def _place(table: Table, location: tuple[int | str, ...]) -> str:

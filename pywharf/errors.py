@@ -49,6 +49,7 @@ class UploadRejected(WharfError):
     def __init__(self, field: str, reason: str) -> None:
         self.field = field  # the form field or archive member at fault, e.g. "sha256_digest"
         self.reason = reason  # one clause, no final stop, safe to show to the uploader
+        self.rule = ""  # the check of admission that it comes from, once that is known
         super().__init__(f"{field}: {reason}")
 
 
@@ -78,6 +79,39 @@ class ProjectClosed(WharfError):
         super().__init__(f"Project {project} is {status} and takes no uploads")
 
 
+class ChangeRejected(WharfError):
+    """What was asked to be done to a release or project is not something that can be done."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field  # what is at fault, e.g. "reason", "version"
+        self.reason = reason  # one clause, no final stop, safe to show
+        super().__init__(f"{field}: {reason}")
+
+
+class ReleaseMissing(WharfError):
+    """The project, release or file that was to be changed is not here, or not any more."""
+
+
+class AuditUnavailable(WharfError):
+    """The audit cannot be written, so nothing is changed."""
+
+    def __init__(self, subject: str, reason: str, *, retry_after: int = 30) -> None:
+        self.subject = subject  # e.g. "repository local"
+        self.reason = reason
+        self.retry_after = retry_after  # seconds
+        super().__init__(f"Nothing was changed: the audit of {subject} cannot be written ({reason})")
+
+
+class NotRecorded(WharfError):
+    """A change is made, and its line in the audit is not. Neither done nor refused: sending it again is safe."""
+
+    def __init__(self, subject: str, reason: str, *, retry_after: int = 30) -> None:
+        self.subject = subject
+        self.reason = reason
+        self.retry_after = retry_after  # seconds
+        super().__init__(f"The change is made, but the audit of {subject} could not be written ({reason}); sending it again is safe")
+
+
 class InvalidName(WharfError, ValueError):
     """A project, file or repository name that pywharf does not take."""
 
@@ -85,6 +119,30 @@ class InvalidName(WharfError, ValueError):
         self.name = name
         self.reason = reason
         super().__init__(f"{name[:200]!r}: {reason}")
+
+
+# --- import ------------------------------------------------------------------------------------------------------
+
+
+class SourceUnusable(WharfError):
+    """What files are to be imported from cannot be read, or is not what it should be."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source  # a folder's path as given, or a URL without credentials and query
+        self.reason = reason  # one clause
+        super().__init__(f"{source}: {reason}")
+
+
+# --- another server ----------------------------------------------------------------------------------------------
+
+
+class ServerUnusable(WharfError):
+    """A running server that was asked for something cannot be reached, or refuses it."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        self.server = server  # its address as given
+        self.reason = reason  # one clause, or the sentence that the server said
+        super().__init__(f"{server}: {reason}")
 
 
 # --- storage -----------------------------------------------------------------------------------------------------

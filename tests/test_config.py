@@ -132,6 +132,11 @@ def test_names_that_are_no_folder_of_ours_are_refused(name: str) -> None:
         ('[local]\ntype = "paper"', "config.toml, [local], type: 'paper': no installed distribution offers it (installed: remote, shelf)"),
         ('[local]\ntype = "shelf"\n[LOCAL]\ntype = "shelf"', "config.toml, [local]: is there twice"),
         (SHELF + 'cuont = "hunter22"', "config.toml, [local], cuont: is not a key that this type knows: did you mean count?"),
+        (SHELF + "[local.admission]\nrecrod = 1", "[local], admission.recrod: is not a key that this type knows: did you mean record?"),
+        (SHELF + "[local.admission]\nx = 1", "[local], admission.x: is not a key that this type knows: remove it, or look for a"),
+        (SHELF + '[local.admission]\nrecord = "hunter22"', "[local], admission.record: input should be 'refuse', 'warn' or 'allow'"),
+        (SHELF + "[local.admission]\nmax_members = 0", "[local], admission.max_members: input should be greater than 0"),
+        (SHELF + 'admission = "hunter22"', "[local], admission: has to be a table: [local.admission]"),
         (SHELF + 'zzz = "hunter22"', "config.toml, [local], zzz: is not a key that this type knows: remove it"),
         (SHELF + 'count = "hunter22"', "config.toml, [local], count: input should be a valid integer"),
         (SHELF + "max_file_bytes = 0", "config.toml, [local], max_file_bytes: input should be greater than 0"),
@@ -174,6 +179,12 @@ def test_a_wrong_configuration_is_told_by_file_table_and_key(config_text: str, t
 )
 def test_a_wrong_admin_secret_is_told_and_never_shown(admin_secret_text: str, told: str) -> None:
     assert told in refusal(REMOTE, admin_secret_text)
+
+
+def test_a_table_within_the_table_of_a_repository_is_read() -> None:
+    rules = parse(SHELF + '[local.admission]\nrecord = "warn"\nmax_members = 7', "")["local"].config.admission
+
+    assert (rules.record, rules.max_members, rules.max_ratio) == ("warn", 7, 50)
 
 
 def test_text_from_the_network_may_name_no_variable_and_no_path() -> None:

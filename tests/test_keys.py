@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pywharf.errors import LayoutUnusable
-from pywharf.keys import fingerprint, initialize_token, load_key
+from pywharf.keys import fingerprint, initialize_token, key_id, load_key
 
 
 @pytest.fixture
@@ -112,6 +112,16 @@ def test_a_fingerprint_depends_on_key_and_text_and_shows_neither() -> None:
     assert one == fingerprint(b"k" * 32, "secret")
     assert one != fingerprint(b"l" * 32, "secret")
     assert one != fingerprint(b"k" * 32, "secrets")
+
+
+def test_a_key_id_is_short_and_the_same_for_the_same_secret_only() -> None:
+    one = key_id(b"k" * 32, "secret")
+
+    assert len(one) == 12
+    assert one == key_id(b"k" * 32, "secret")
+    assert one != key_id(b"l" * 32, "secret")
+    assert one != key_id(b"k" * 32, "secrets")
+    assert not fingerprint(b"k" * 32, "secret").hex().startswith(one)  # what grants are remembered by is another thing
 
 
 def test_a_fingerprint_takes_any_text() -> None:

@@ -22,7 +22,7 @@ from pywharf.testing.distributions import make_sdist, make_wheel
 from pywharf.wharf import Wharf
 
 CONFIG = '[local]\ntype = "file_system"\nread_secret = "reader"\nwrite_secret = "writer"\n'
-FOLDERS = ("keys", "index", "names", "cache", "incoming", "log")
+FOLDERS = ("keys", "index", "names", "cache", "incoming", "audit", "log")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from time import time as now
+from typing import BinaryIO
 
 from pywharf.backend.interface import FileBody, FileRef, StagedFile
 from pywharf.errors import BackendUnavailable, FileMissing, InvalidName
@@ -55,20 +56,31 @@ class Bodies:
     # --- in and out -------------------------------------------------------------------------------------------------
 
     def place(self, staged: StagedFile) -> None:
-        """Put a body where open() finds it, to last; nobody knows of it before the commit. Doing it twice does no harm."""
+        """Put a body where open() finds it, to last; nobody knows of it before the commit. Doing it twice does no harm.
+
+        One that lies there damaged is replaced.
+        """
         target = self._object(staged.ref)
         make_folder(target.parent)
         try:
             os.link(staged.path, target)
         except FileExistsError:
-            pass
+            self._replace_damaged(staged, target)
         except OSError:  # another file system, or one without links
-            temporary = _temporary(target.parent)
-            _copy(staged.path, temporary)
-            os.rename(temporary, target)
+            _put(staged.path, target)
         os.chmod(target, READ_ONLY)  # of the staged name too, where both are one; and, for sweep(), a new time of change
         fsync_folder(target.parent)
         fsync_folder(self._objects)  # another thread may have made that folder and not come to its own fsync
+
+    def _replace_damaged(self, staged: StagedFile, target: Path) -> None:
+        if os.path.samestat(os.stat(staged.path), os.lstat(target)) or _has_content(target, staged.ref):
+            return
+        log.warning("damaged body replaced by the right one: project=%s file=%s", staged.ref.project, staged.ref.name)
+        shown = self._shown(staged.ref)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.lstat(shown), os.lstat(target)):
+                os.unlink(shown)  # the same bytes by their name for people; show() links the right ones
+        _put(staged.path, target)
 
     def holds(self, file: FileRef) -> bool:
         return self._object(file).exists()
@@ -107,12 +119,15 @@ class Bodies:
                 log.warning("another file lies under this name, left there: project=%s file=%s", file.project, file.name)
                 return
         # Over a copy with the same bytes too, such as one that was adopted: one body on the disk is enough.
-        temporary = _temporary(body.parent)
-        try:
-            os.link(body, temporary)
-        except OSError:
-            _copy(body, temporary)
-        os.rename(temporary, shown)
+        _put(body, shown, beside=body)
+
+    def examine_shown(self, file: FileRef) -> tuple[bool, bool]:
+        """Whether people find the body by its name, and whether something else lies there."""
+        shown = self._shown(file)
+        if not os.path.lexists(shown):
+            return False, False
+        same = self._is_same(shown, file)
+        return same, not same
 
     # --- walks ------------------------------------------------------------------------------------------------------
 
@@ -192,12 +207,7 @@ class Bodies:
             found = os.fstat(copy.fileno())
             if os.path.samestat(found, os.stat(self._object(file))):
                 return True
-            if found.st_size != file.size:
-                return False
-            digest = hashlib.sha256()
-            while piece := copy.read(1 << 20):
-                digest.update(piece)
-            return digest.hexdigest() == file.sha256
+            return found.st_size == file.size and _sha256_of(copy) == file.sha256
         return False
 
 
@@ -223,6 +233,29 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except FileNotFoundError:
         return
+
+
+def _has_content(path: Path, file: FileRef) -> bool:
+    with contextlib.suppress(FileNotFoundError), open(os.open(path, _READ), "rb") as body:
+        return os.fstat(body.fileno()).st_size == file.size and _sha256_of(body) == file.sha256
+    return False
+
+
+def _sha256_of(body: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := body.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _put(source: Path, target: Path, *, beside: Path | None = None) -> None:
+    """Put a link to `source`, or where that cannot be had a copy, in place of what `target` is. beside: where it is made."""
+    temporary = _temporary((beside or target).parent)
+    try:
+        os.link(source, temporary)
+    except OSError:  # another file system, or one without links
+        _copy(source, temporary)
+    os.rename(temporary, target)
 
 
 def _temporary(folder: Path) -> Path:

@@ -54,7 +54,7 @@ class Journal:
         prepare: called before anybody can append to it, with whether there are commits in it already.
         """
         with self._locked(os.O_RDWR | os.O_CREAT | os.O_APPEND) as journal:
-            end = _whole(journal, os.fstat(journal).st_size)
+            end = end_of_lines(journal, os.fstat(journal).st_size)
             if not end:
                 os.ftruncate(journal, 0)
                 os.fchmod(journal, PRIVATE_FILE)
@@ -69,7 +69,7 @@ class Journal:
         """
         with self._locked(os.O_RDWR | os.O_APPEND) as journal:
             size = os.fstat(journal).st_size
-            end = _whole(journal, size)
+            end = end_of_lines(journal, size)
             if not end:
                 raise BackendUnavailable(JOURNAL_LOST)
             start = _position(journal, end, after)
@@ -82,7 +82,7 @@ class Journal:
                         raise Moved(change.project)
             content = {
                 "serial": _next_serial(journal, end),
-                "after": _mark(journal, end),
+                "after": mark_at(journal, end),
                 "project": change.project,
                 "documents": {key: document.decode() for key, document in change.documents.items()},
             }
@@ -103,13 +103,13 @@ class Journal:
                 return Changes(False, iter(()), after)
             fcntl.flock(journal, fcntl.LOCK_SH)
             os.fsync(journal)  # the writer may have died before its own fsync: what is shown has to last
-            end = _whole(journal, os.fstat(journal).st_size)
+            end = end_of_lines(journal, os.fstat(journal).st_size)
             if not end:
                 return None
             start = None if after is None else _position(journal, end, after)
             if not start:
                 _next_serial(journal, end)  # raises where not one line can be read: that is no empty storage
-            mark = _mark(journal, end)
+            mark = mark_at(journal, end)
         finally:
             os.close(journal)
         return Changes(start is None, self._entries(start or 0, end, mark), Cursor(f"{end}:{mark}"))
@@ -134,7 +134,7 @@ class Journal:
 
     def _entries(self, start: int, end: int, mark: str) -> Iterator[Entry]:
         with open(os.open(self._path, os.O_RDONLY | _OPEN), "rb") as file:
-            if _mark(file.fileno(), end) != mark:
+            if mark_at(file.fileno(), end) != mark:
                 raise BackendUnavailable("its journal was replaced while it was being read")
             for at, line in _lines(file, start, end):
                 if line is not None:
@@ -173,7 +173,7 @@ def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, dict[str
         raw = file.readline()
         if not raw:
             raise BackendUnavailable("its journal was shortened while it was being read")
-        yield start, _unsealed(raw)
+        yield start, unsealed(raw)
         start += len(raw)
 
 
@@ -182,7 +182,8 @@ def _sealed(content: dict[str, Any]) -> bytes:
     return b"%s %s\n" % (text, _checksum(text).encode())
 
 
-def _unsealed(raw: bytes) -> dict[str, Any] | None:
+def unsealed(raw: bytes) -> dict[str, Any] | None:
+    """What a line says; None where its checksum is wrong. Raises BackendUnavailable for another format."""
     text, _, checksum = raw.rstrip(b"\n").rpartition(b" ")
     if checksum != _checksum(text).encode():
         return None
@@ -196,7 +197,7 @@ def _checksum(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=_CHECKSUM // 2).hexdigest()
 
 
-def _whole(journal: int, before: int) -> int:
+def end_of_lines(journal: int, before: int) -> int:
     """The offset behind the last newline before `before`; 0 where there is none."""
     while before:
         start = max(0, before - _BLOCK)
@@ -211,8 +212,8 @@ def _next_serial(journal: int, end: int) -> int:
     """The serial of a line appended at `end`. A damaged line had one too."""
     serial = 1
     while end:
-        start = _whole(journal, end - 1)
-        line = _unsealed(os.pread(journal, end - start, start))
+        start = end_of_lines(journal, end - 1)
+        line = unsealed(os.pread(journal, end - start, start))
         if line is not None:
             return int(line["serial"]) + serial
         serial += 1
@@ -220,7 +221,7 @@ def _next_serial(journal: int, end: int) -> int:
     raise BackendUnavailable(JOURNAL_LOST)
 
 
-def _mark(journal: int, offset: int) -> str:
+def mark_at(journal: int, offset: int) -> str:
     """Stands for all that lies before `offset`: the checksum there covers the mark before it, and so on."""
     length = min(offset, _CHECKSUM + 1)
     return _checksum(os.pread(journal, length, offset - length)) if offset else ""
@@ -235,6 +236,6 @@ def offset_of(cursor: Cursor | None) -> int | None:
 def _position(journal: int, end: int, cursor: Cursor) -> int | None:
     """The offset that the cursor stands for; None where this journal does not continue what the cursor has seen."""
     offset = offset_of(cursor)
-    if offset is None or offset > end or cursor != f"{offset}:{_mark(journal, offset)}":
+    if offset is None or offset > end or cursor != f"{offset}:{mark_at(journal, offset)}":
         return None
     return offset

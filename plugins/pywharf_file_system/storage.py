@@ -13,22 +13,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, FileBody, FileRef
+from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, FileBody, FileRef, Flaw
 from pywharf.backend.settings import BackendSecret
 from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, Moved
 from pywharf.files import make_folder, write_whole
 from pywharf_file_system.bodies import Bodies
 from pywharf_file_system.config import FileSystemConfig
 from pywharf_file_system.journal import BEGINNING, JOURNAL_LOST, Journal, offset_of
+from pywharf_file_system.journal_examination import examine_journal
 
 BODIES_LOST = "the folder with its packages is gone, although the storage was filled: mount it, or restore it from a backup"
 FILLED = b"This repository's storage was written to: while this file is here, a missing or empty storage is an error.\n"
+SETTLED = 1.0  # seconds in which a commit makes its links, or a removal comes to its end
 
 T = TypeVar("T")
+
+REPLACED = "the journal was replaced by another one, or cut short: it does not go on from where this server had read it"
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,9 @@ class FileSystemBackend(Backend):
         if labels:
             log.info("secret recognised: label=%s", ", ".join(sorted(labels)))
         return access
+
+    def secret_label(self) -> str:
+        return ", ".join(sorted(self._judge()[1]))
 
     def commit(self, change: Change, after: Cursor) -> None:
         self._require(Access.WRITE)
@@ -75,7 +83,8 @@ class FileSystemBackend(Backend):
             if changes is None:
                 return Changes(after != BEGINNING, iter(()), BEGINNING)
             self._remember()
-        return Changes(changes.reset, _translated(changes.entries), changes.cursor)
+        notice = REPLACED if changes.reset and after is not None else ""
+        return Changes(changes.reset, _translated(changes.entries), changes.cursor, notice)
 
     def open_file(self, file: FileRef) -> FileBody:
         self._require(Access.READ)
@@ -101,6 +110,34 @@ class FileSystemBackend(Backend):
                     with self._journal.locked():
                         swept += self._bodies.remove_if_old(body)
         return swept
+
+    def examine_log(self, *, repair: bool) -> Iterator[Flaw]:
+        self._require(Access.WRITE if repair else Access.READ)
+        return _translated(examine_journal(self._storage / "journal.jsonl", repair=repair))
+
+    def examine_copies(self, files: Iterable[FileRef], *, repair: bool) -> Iterator[Flaw]:
+        self._require(Access.WRITE if repair else Access.READ)
+        return _translated(self._examine_copies(files, repair))
+
+    def _examine_copies(self, files: Iterable[FileRef], repair: bool) -> Iterator[Flaw]:
+        missing = [file for file in files if self._bodies.holds(file) and not self._bodies.examine_shown(file)[0]]
+        if missing:
+            time.sleep(SETTLED)  # of a commit or a removal that is going on: the link is made after the one, and goes before the other
+        for file in missing:
+            if self._bodies.holds(file):
+                yield from self._examine_copy(file, repair)
+
+    def _examine_copy(self, file: FileRef, repair: bool) -> Iterator[Flaw]:
+        shown, other = self._bodies.examine_shown(file)
+        if shown:
+            return
+        where = f"packages/{file.project}/{file.name}"
+        if other:
+            yield Flaw(where, "another file lies there, or a damaged copy", "move it away, and run this with --repair")
+            return
+        if repair:
+            self._bodies.show(file)
+        yield Flaw(where, "people do not find the file by its name", "run this with --repair, which links it there", mended=repair)
 
     # --- rights -----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Sources: PEP 691 ("Version + Format Selection"), RFC 9110 sections 12.4.2 (weigh
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from pywharf.errors import WharfError
@@ -25,14 +26,15 @@ class PageFormat(Enum):
         return self.value if self is PageFormat.JSON_V1 else f"{self.value}; charset=utf-8"
 
 
-class NotAcceptable(WharfError):
-    """The client takes none of the forms a page can be given in."""
+PAGE_TYPES = tuple(form.value for form in PageFormat)
 
-    def __init__(self, asked: str) -> None:
+
+class NotAcceptable(WharfError):
+    """The client takes none of the forms that an answer can be given in."""
+
+    def __init__(self, asked: str, offered: Sequence[str] = PAGE_TYPES) -> None:
         self.asked = asked[:200]  # the Accept header or ?format=, as sent
-        super().__init__(
-            f"None of the content types asked for can be given; a page comes as {', '.join(format_.value for format_ in PageFormat)}"
-        )
+        super().__init__(f"None of the content types asked for can be given; this comes as {', '.join(offered)}")
 
 
 # How exactly a range of an Accept header names a format. A more exact one decides over a wider one, whatever their weights.
@@ -76,6 +78,23 @@ def negotiate(accept: str | None, format_: str | None = None) -> PageFormat:
         raise NotAcceptable(accept or "")
     order = _PLAINEST_FIRST if exactness == _ANYTHING else _RICHEST_FIRST
     return next(candidate for candidate in order if judged[candidate] == (weight, exactness))
+
+
+def negotiate_type(accept: str | None, offered: Sequence[str]) -> str:
+    """Choose what an answer is called that is the same under each of its media types: the first of those liked best.
+
+    accept: as for `negotiate`. Raises NotAcceptable.
+    """
+    ranges = _ranges(accept or "") or {"*/*": 1.0}
+
+    def weight(media_type: str) -> float:
+        covering = (media_type, media_type.partition("/")[0] + "/*", "*/*")
+        return next((ranges[media_range] for media_range in covering if media_range in ranges), 0.0)
+
+    chosen = max(offered, key=weight)
+    if weight(chosen) <= 0:
+        raise NotAcceptable(accept or "", offered)
+    return chosen
 
 
 def _judge(ranges: dict[str, float], candidate: PageFormat) -> tuple[float, int]:

@@ -87,6 +87,7 @@ class Changes:
     reset: bool  # the cursor is not in this storage's past: forget everything, `entries` is all there is
     entries: Iterator[Entry]  # in any order; of one key the last given counts; read once
     cursor: Cursor  # good once `entries` is exhausted
+    notice: str = ""  # what an operator has to know and no page shows, e.g. that the history was replaced; one sentence, no secret
 
 
 @dataclass
@@ -110,6 +111,16 @@ class FileBody:
 
     def close(self) -> None:
         self.stream.close()
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something wrong with what a storage keeps for itself, as an operator is told of it."""
+
+    where: str  # which part, by the name it has in the storage, e.g. "journal.jsonl, line 7"; no path of the server
+    what: str  # what is wrong, one clause
+    remedy: str  # what to do, one clause
+    mended: bool = False
 
 
 class Backend(ABC):
@@ -168,6 +179,31 @@ class Backend(ABC):
         Default: nothing to do.
         """
         return 0
+
+    def secret_label(self) -> str:
+        """What the configuration calls the secret, for the audit; "" where it has no name. Default: it has none. Never slow."""
+        return ""
+
+    def examine_log(self, *, repair: bool) -> Iterator[Flaw]:
+        """What is wrong with the log itself and with the checkpoint: what `read_changes` passes over. Needs READ.
+
+        repair: mend what can be known for certain; then needs WRITE. What cannot is left as it is. Default: nothing to look at.
+        """
+        return iter(())
+
+    def examine_copies(self, files: Iterable[FileRef], *, repair: bool) -> Iterator[Flaw]:
+        """What is wrong with further copies of these bodies that the storage keeps, such as links for people. Needs READ.
+
+        repair: make those anew that are missing; then needs WRITE. Removes nothing. Default: nothing to look at.
+        """
+        return iter(())
+
+    def drop_copy(self, file: FileRef) -> bool:
+        """Forget this server's own copy of a body, whose digest was found wrong, so that the next open_file() asks the storage.
+
+        False where there is none, as where bodies are always read from the storage itself: the default.
+        """
+        return False
 
     def close(self) -> None:
         """Let go of connections and descriptors. Default: nothing to do."""

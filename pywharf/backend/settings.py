@@ -11,14 +11,81 @@ import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from pywharf.errors import InvalidName
 from pywharf.model.names import normalize_pattern
+from pywharf.model.publisher import TrustedPublisher, parse_publisher
+
+Strictness = Literal["refuse", "warn", "allow"]
 
 _FORMS = 'a secret is "text", {env = "VARIABLE"} or {sha256 = "64 hex digits"}: exactly one of them'
+
+
+def absolute_path(path: Path | None) -> Path | None:
+    """A path of the server as a configuration may give it. Raises ValueError for a relative one."""
+    # Relative to what? The folder that a server happens to be started in decides nothing here.
+    if path is not None and not path.is_absolute():
+        raise ValueError('has to begin with "/": a relative path would depend on where the server is started')
+    return path
+
+
+class AdmissionRules(BaseModel):
+    """How strict a repository is about the files it takes: the table `[NAME.admission]`. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    record: Strictness = Field(default="refuse", description="A wheel whose RECORD is incomplete, or whose hashes are wrong.")
+    colliding_names: Strictness = Field(default="refuse", description="Two names in an archive that are one name on some systems.")
+    standard_library_names: Strictness = Field(
+        default="refuse", description="A new project named like a module of Python's standard library."
+    )
+    confusable_names: Strictness = Field(default="warn", description="A new project whose name looks like that of another one here.")
+    max_members: int = Field(default=100_000, gt=0, le=1_000_000, description="Most members of an archive.")
+    max_inflated_bytes: int = Field(default=8 * 1024**3, gt=0, le=1024**4, description="Most bytes that an archive inflates to, in all.")
+    max_ratio: int = Field(
+        default=50, gt=1, le=1100, description="How many times its size an archive inflates to at most, from 64 MiB inflated on."
+    )
+    max_metadata_bytes: int = Field(default=16 * 1024**2, gt=0, le=256 * 1024**2, description="Most bytes of METADATA, PKG-INFO or RECORD.")
+
+
+class AttestationRules(BaseModel):
+    """Whose signatures a repository takes: the table `[NAME.attestations]`. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    require: bool = Field(default=False, description="Refuse an upload that comes without an attestation.")
+    trusted_publishers: tuple[str, ...] = Field(default=(), max_length=100, description="Who may sign; none: signatures are not verified.")
+    trusted_root: Path | None = Field(default=None, description="The keys of Sigstore, as a file of its trusted_root.json.")
+
+    @property
+    def publishers(self) -> tuple[TrustedPublisher, ...]:
+        return tuple(parse_publisher(text) for text in self.trusted_publishers)
+
+    @field_validator("trusted_publishers")
+    @classmethod
+    def _readable(cls, publishers: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for text in publishers:
+                parse_publisher(text)
+        except InvalidName as error:
+            raise ValueError(str(error)) from error
+        return publishers
+
+    @field_validator("trusted_root")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return absolute_path(path)
+
+    @model_validator(mode="after")
+    def _of_use(self) -> AttestationRules:
+        if self.require and not self.trusted_publishers:
+            raise ValueError("require is of no use without trusted_publishers: anybody could sign")
+        if self.trusted_root is not None and not self.trusted_publishers:
+            raise ValueError("trusted_root is of no use without trusted_publishers: no signature is verified")
+        return self
 
 
 class BackendConfig(BaseModel):
@@ -34,6 +101,9 @@ class BackendConfig(BaseModel):
     private_names: tuple[str, ...] = Field(
         default=(), description='Patterns of project names that are never sent to the extra index, e.g. "acme-*".'
     )
+
+    admission: AdmissionRules = Field(default=AdmissionRules(), description="How strict the checks of an upload are.")
+    attestations: AttestationRules = Field(default_factory=AttestationRules, description="Whose signatures are taken.")
 
     @field_validator("private_names")
     @classmethod
@@ -116,14 +186,6 @@ class AcceptedSecret(BaseModel):
 def _digest(secret: str) -> bytes:
     # Passwords and variables are bytes; those that are no UTF-8 arrive as escaped surrogates.
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
-
-
-def absolute_path(path: Path | None) -> Path | None:
-    """A path of the server as a configuration may give it. Raises ValueError for a relative one."""
-    # Relative to what? The folder that a server happens to be started in decides nothing here.
-    if path is not None and not path.is_absolute():
-        raise ValueError('has to begin with "/": a relative path would depend on where the server is started')
-    return path
 
 
 def resolve_environment(data: Mapping[str, Any], info: ValidationInfo) -> dict[str, Any]:

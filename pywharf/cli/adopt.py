@@ -16,6 +16,7 @@ import click
 from pywharf import logs, stored_config
 from pywharf.backend.discovery import find_plugin
 from pywharf.backend.interface import Access, BackendPlugin
+from pywharf.backend.settings import BackendConfig
 from pywharf.cli.first_start import as_table
 from pywharf.cli.progress import Progress
 from pywharf.config import Reading, RepositorySettings, ServerSettings, Table, mentions, repository_settings, repository_tables
@@ -128,7 +129,8 @@ def _refuse_storage_in_temporary_place(settings: RepositorySettings, layout: Lay
     staging = plugin.staging(settings.config, layout.workdir(settings.name))
     if staging is None or not staging.is_relative_to(layout.root):
         return
-    paths = [f"--{key} PATH" for key, field in plugin.config_model.model_fields.items() if mentions(field.annotation, Path)]
+    fields = {key: field for key, field in plugin.config_model.model_fields.items() if key not in BackendConfig.model_fields}
+    paths = [f"--{key} PATH" for key, field in fields.items() if mentions(field.annotation, Path)]
     raise click.UsageError(f"where is the storage? Give {' or '.join([*paths, '--root ROOT'])}")
 
 

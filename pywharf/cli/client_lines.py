@@ -1,14 +1,17 @@
 """The lines that a person pastes into a shell to use a repository that is served over plain HTTP.
 
 Secrets stand in variables in front of the command and not among its words, which everybody on the machine sees in `ps`;
-only curl takes none of them.
+only curl takes none of them. The wording is that of the pages: `pywharf/api/client_lines.py`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
-from urllib.parse import quote
+
+from pywharf.api import client_lines
+from pywharf.api.client_lines import is_loopback
+
+__all__ = ["client_host", "initialize_line", "install_lines", "is_loopback", "upload_lines"]
 
 # The projects whose wheels were just uploaded from dist/. A wheel's name has its project up to the first hyphen, always.
 _UPLOADED = "$(basename -a dist/*.whl | cut -d- -f1 | sort -u)"
@@ -21,36 +24,17 @@ def client_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens there."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def upload_lines(host: str, port: int, repository: str, secret: str) -> list[str]:
     """Commands that upload everything in dist/."""
-    url = f"http://{client_host(host)}:{port}/simple/"
-    password = shlex.quote(secret)
-    return [
-        f"UV_PUBLISH_PASSWORD={password} uv publish --publish-url {url} --username {repository} dist/*",
-        f"TWINE_PASSWORD={password} twine upload --repository-url {url} --username {repository} dist/*",
-    ]
+    url, password = f"{_base_url(host, port)}simple/", shlex.quote(secret)
+    return [client_lines.uv_publish(url, repository, password), client_lines.twine_upload(url, repository, password)]
 
 
 def install_lines(host: str, port: int, repository: str, secret: str) -> list[str]:
     """Commands that install what was uploaded from dist/."""
-    address = f"{client_host(host)}:{port}"
-    url = shlex.quote(f"http://{quote(repository)}:{quote(secret, safe='')}@{address}/simple/")
-    # pip talks plain HTTP with this machine only, unless it is told that the host is trusted.
-    trusted = "" if is_loopback(client_host(host).strip("[]")) else f" --trusted-host {shlex.quote(address)}"
-    return [
-        f"PIP_INDEX_URL={url} pip install{trusted} {_UPLOADED}",
-        f"UV_DEFAULT_INDEX={url} uv pip install {_UPLOADED}",
-    ]
+    base = _base_url(host, port)
+    index = client_lines.literal_index_word(base, repository, secret)
+    return [client_lines.pip_install(index, _UPLOADED, client_lines.trusted_host(base)), client_lines.uv_install(index, _UPLOADED)]
 
 
 def initialize_line(host: str, port: int, token: str) -> str:
@@ -58,3 +42,7 @@ def initialize_line(host: str, port: int, token: str) -> str:
     url = f"http://{client_host(host)}:{port}/initialize/"
     header = shlex.quote(f"Authorization: Bearer {token}")
     return f"curl -H {header} -F config=@config.toml -F admin_secret=@admin_secret.toml {url}"
+
+
+def _base_url(host: str, port: int) -> str:
+    return f"http://{client_host(host)}:{port}/"

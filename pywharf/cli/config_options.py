@@ -15,9 +15,8 @@ import click
 from pywharf.config import mentions
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-
-    from pywharf.backend.settings import BackendConfig
 
 PARAMETER = "config_"  # begins the name of a parameter made here
 _WORDS: dict[Any, click.ParamType[Any]] = {
@@ -29,7 +28,7 @@ _WORDS: dict[Any, click.ParamType[Any]] = {
 }
 
 
-def config_options(model: type[BackendConfig], taken: Collection[str]) -> list[click.Option]:
+def config_options(model: type[BaseModel], taken: Collection[str]) -> list[click.Option]:
     """An option for every field but `type`, those whose name is `taken` by the command, and those that a word cannot hold."""
     made = (_option(name, field) for name, field in model.model_fields.items() if name != "type" and name not in taken)
     return [option for option in made if option is not None]

@@ -48,6 +48,13 @@ class CommandEntry:
 COMMANDS = {
     "server": CommandEntry("pywharf.cli.server:server", "Serve the repositories configured in ROOT."),
     "update_index": CommandEntry("pywharf.cli.update_index:update_index", "Take up files put into a repository by hand."),
+    "import": CommandEntry("pywharf.cli.import_:import_", "Take over the files of a folder or another index."),
+    "verify": CommandEntry("pywharf.cli.verify:verify", "Compare what is stored with what is known of it."),
+    "check": CommandEntry("pywharf.cli.check:check", "Say whether files would be taken as uploads."),
+    "yank": CommandEntry("pywharf.cli.release:yank", "Let installers pass over a release, or a file of it."),
+    "unyank": CommandEntry("pywharf.cli.release:unyank", "Take a yank back."),
+    "delete": CommandEntry("pywharf.cli.release:delete", "Remove a release, or a file of it, for good."),
+    "status": CommandEntry("pywharf.cli.release:status", "Show or set a project's status: active, archived, ..."),
     "backends": CommandEntry("pywharf.cli.backends:backends", "List the installed backends."),
 }
 

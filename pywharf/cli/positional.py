@@ -21,10 +21,11 @@ class Positional:
     name: str  # of the flag, and of the parameter of the decorated function, a str
     help: str  # of the flag
     complete: Completer = click.STRING.shell_complete  # what the shell is told it could be
+    needed: bool = True  # one that is not may stand last; the function's own default is used where it is left out
 
 
 def positionals(*places: Positional) -> Callable[[Decorated], Decorated]:
-    """Give a command these arguments. Those without a flag are taken from the places left, in order; all are needed."""
+    """Give a command these arguments. Those without a flag are taken from the places left, in order."""
 
     def decorate(function: Decorated) -> Decorated:
         @functools.wraps(function)
@@ -41,7 +42,7 @@ def positionals(*places: Positional) -> Callable[[Decorated], Decorated]:
                 help=place.help,
                 shell_complete=place.complete,
             )(command)
-        shown = " ".join(place.name.upper() for place in places)
+        shown = " ".join(place.name.upper() if place.needed else f"[{place.name.upper()}]" for place in places)
         return click.argument("words", nargs=-1, metavar=shown, type=click.UNPROCESSED, shell_complete=_completer(places))(command)  # type: ignore[no-any-return]
 
     return decorate
@@ -59,7 +60,7 @@ def merge(places: Sequence[Positional], flags: dict[str, str | None], words: Seq
     if len(words) > len(filled):
         raise click.UsageError(f"one argument too many: {words[len(filled)]!r}")
     for place in places:
-        if place.name not in merged:
+        if place.needed and place.name not in merged:
             raise click.UsageError(f"{place.name.upper()} is missing")
     return merged
 

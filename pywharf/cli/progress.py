@@ -24,7 +24,12 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, for another one that is to stay; the next update draws it again."""
         if self._drawn_at:
+            self._drawn_at = 0.0
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 

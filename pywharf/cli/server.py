@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import click
 from pywharf.cli.positional import Positional, positionals
 
 CHEROOT = "cheroot_"  # begins the parameter of an option that is Cheroot's
+_PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/@!$&'()*+,;=%\[\]-]+")
 _SECONDS = click.FloatRange(min=0)
 _PARAMETER_TYPES: dict[type, click.ParamType[Any]] = {bool: click.BOOL, int: click.IntRange(min=0), float: _SECONDS}
 
@@ -52,6 +54,23 @@ def _check_extra_index_url(_context: click.Context, _parameter: click.Parameter,
     if parts.username or parts.password:
         raise click.BadParameter("must not hold a user name or a secret: every client is sent there")
     if any(character.isspace() or ord(character) < 32 for character in url) or not url.isascii():
+        raise click.BadParameter("has characters that no address has: write them percent-encoded")
+    return url
+
+
+def _check_public_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme == "https" and parts.hostname and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        raise click.BadParameter("has to be an https address: clients may only be led to a secure one")
+    if parts.username or parts.password or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise click.BadParameter("is a host and perhaps a path: no user name, no secret, nothing after '?' or '#'")
+    if not _PLAIN_URL.fullmatch(url):
         raise click.BadParameter("has characters that no address has: write them percent-encoded")
     return url
 
@@ -102,6 +121,13 @@ def _check_extra_index_url(_context: click.Context, _parameter: click.Parameter,
     metavar="SECONDS",
     help="Send nobody to the extra index once a repository's storage could not be asked for so long.",
 )
+@click.option(
+    "--public_url",
+    metavar="URL",
+    callback=_check_public_url,
+    help="Where clients reach this server, an https address, e.g. of the proxy in front of it. Pages link to provenance with it, and do "
+    "not without it.",
+)
 @click.option("--debug", is_flag=True, help="Log more. Secrets stay out of the log all the same.")
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on; 127.0.0.1 is this machine only.")  # noqa: S104 - the default that containers need; a loud line warns
 @click.option("--port", type=click.IntRange(0, 65535), default=8888, show_default=True, help="The port to listen on; 0 takes any free one.")
@@ -114,6 +140,7 @@ def server(
     auth_write_expires: float,
     extra_index_url: str | None,
     redirect_max_staleness: float,
+    public_url: str | None,
     debug: bool,
     host: str,
     port: int,
@@ -131,6 +158,7 @@ def server(
         auth_read_expires=auth_read_expires,
         auth_write_expires=auth_write_expires,
         redirect_max_staleness=redirect_max_staleness,
+        public_url=public_url or "",
         **({} if extra_index_url is None else {"extra_index_url": extra_index_url}),
     )
     options = {name.removeprefix(CHEROOT): value for name, value in cheroot.items() if value is not None}

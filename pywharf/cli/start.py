@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -17,10 +18,11 @@ from pywharf.errors import ConfigInvalid
 from pywharf.files import PRIVATE_FILE
 from pywharf.keys import initialize_token
 from pywharf.layout import Layout
+from pywharf.repository.repository import Repository
 from pywharf.stored_config import StoredConfig
 from pywharf.web.app import make_app
 from pywharf.web.server.run import serve
-from pywharf.wharf import Wharf
+from pywharf.wharf import Wharf, check_admin_secret
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def start(
     if given.config is None and given.admin_secret is None:
         first_start.generate(layout)
     else:
-        configure(layout, given)
+        configure(layout, given, settings)
     _make_private(layout)
     logs.remember_secret(initialize_token(layout.initialize_token, os.environ))
     wharf = Wharf(layout, settings)
@@ -57,8 +59,12 @@ def start(
         wharf.close()
 
 
-def configure(layout: Layout, given: GivenConfig) -> None:
-    """Check what was given, together with what ROOT has of the other, and keep it in ROOT. Raises ConfigInvalid."""
+def configure(layout: Layout, given: GivenConfig, settings: ServerSettings) -> None:
+    """Check what was given, together with what ROOT has of the other, and keep it in ROOT. Raises ConfigInvalid.
+
+    The storages are asked whether the admin secrets may read, unless all is as ROOT has it: a secret that expired since is a matter of
+    its repository alone, and keeps no server from starting again.
+    """
     stored = stored_config.read(layout)
     if given.config is None and stored is None:
         raise ConfigInvalid("--admin_secret", "is of no use without --config: ROOT has no configuration yet")
@@ -68,7 +74,11 @@ def configure(layout: Layout, given: GivenConfig) -> None:
         kept.admin_secret,
         str(layout.admin_secret),
     )
-    parse(config, admin_secret, config_source=config_source, admin_secret_source=admin_secret_source)
+    parsed = parse(config, admin_secret, config_source=config_source, admin_secret_source=admin_secret_source)
+    if StoredConfig(config, admin_secret) != stored:
+        for repository_settings in parsed.values():
+            with contextlib.closing(Repository(repository_settings, layout, settings)) as repository:
+                check_admin_secret(repository, admin_secret_source)
     layout.unclaimed.unlink(missing_ok=True)  # this configuration is somebody's: being on the same machine no longer replaces it
     stored_config.replace(layout, StoredConfig(config, admin_secret))
 

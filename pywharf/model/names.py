@@ -8,7 +8,9 @@ Sources: "Names and normalization", "Binary distribution format" and "Source dis
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NewType
 
@@ -127,6 +129,16 @@ def _sdist(filename: str, stem: str) -> DistributionName:
 def metadata_filename(filename: str) -> str:
     """The name of the core metadata file that lies beside a distribution file (PEP 658)."""
     return f"{filename}.metadata"
+
+
+def provenance_filename(filename: str, sha256: str) -> str:
+    """The name of the provenance object that lies beside a distribution file. sha256: of the object, so that no two share a name."""
+    return f"{filename}.{sha256[:16]}.provenance"
+
+
+def matches_a_pattern(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a normalised name is among those that normalised patterns stand for."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def normalize_pattern(pattern: str) -> str:

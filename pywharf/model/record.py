@@ -57,6 +57,8 @@ class DistributionRecord:
     summary: str = ""
     keywords: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)  # besides sha256: "md5", "blake2b_256", lower-case hex
+    import_names: tuple[str, ...] = ()  # what it brings to import, for search; () in older records: not known
+    requires: tuple[str, ...] = ()  # the projects that its Requires-Dist names, normalised; () in older records: not known
     unknown: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, kept as they are
 
 
@@ -141,7 +143,7 @@ def from_json(raw: bytes) -> Document:
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}")
 _FILE_FIELDS = frozenset(
-    "kind filename type name version sha256 size upload_time requires_python metadata provenance yanked summary keywords digests".split()
+    "kind filename type name version sha256 size upload_time requires_python metadata provenance yanked summary keywords digests import_names requires".split()
 )
 _DELETED_FIELDS = frozenset("kind filename sha256 deleted_time reason".split())
 _STATUS_FIELDS = frozenset("kind status reason".split())
@@ -165,6 +167,8 @@ def _fields(document: Document) -> dict[str, Any]:
             "summary": document.summary,
             "keywords": document.keywords,
             "digests": dict(document.digests),
+            **({"import_names": list(document.import_names)} if document.import_names else {}),
+            **({"requires": list(document.requires)} if document.requires else {}),
         }
     if isinstance(document, Tombstone):
         return {
@@ -196,6 +200,8 @@ def _record(data: dict[str, Any]) -> DistributionRecord:
         summary=_text(data, "summary", ""),
         keywords=_text(data, "keywords", ""),
         digests={str(algorithm): str(digest) for algorithm, digest in dict(data.get("digests") or {}).items()},
+        import_names=_texts(data, "import_names"),
+        requires=_texts(data, "requires"),
         unknown={key: value for key, value in data.items() if key not in _FILE_FIELDS},
     )
 
@@ -236,6 +242,13 @@ def _text(data: Mapping[str, Any], key: str, default: str | None = None) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{key} is not text")
     return value
+
+
+def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = data.get(key) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{key} is no list of texts")
+    return tuple(values)
 
 
 def _utf8(text: str) -> bytes:

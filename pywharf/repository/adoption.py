@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -26,6 +26,7 @@ from pywharf.errors import (
 from pywharf.model.names import DistributionName, parse_filename
 from pywharf.model.record import DistributionRecord, Tombstone, now
 from pywharf.repository.admission import admit_file
+from pywharf.repository.bodies import bodies_of
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.repository import Repository
 
@@ -116,7 +117,7 @@ class _Run:
             file.name
             for entry, record in self._repository.index.documents()
             if isinstance(record, DistributionRecord)
-            for file in _bodies(entry.project, record)
+            for file in bodies_of(entry.project, record)
             if file.sha256 not in self._there and not self._opens(file)
         )
 
@@ -136,7 +137,7 @@ class _Run:
             file.sha256
             for entry, document in self._repository.index.documents()
             if isinstance(document, DistributionRecord)
-            for file in _bodies(entry.project, document)
+            for file in bodies_of(entry.project, document)
         }
 
     def _is_known(self, name: DistributionName, file: FileRef) -> bool:
@@ -163,23 +164,15 @@ class _Run:
             while piece := body.read(PIECE):
                 incoming.write(piece)
             incoming.finish()
-            admitted = admit_file(incoming.path, name.filename, _modified(body))
+            admitted = admit_file(incoming.path, name.filename, _modified(body), self._repository.config.admission)
             self._repository.adopt(admitted, incoming)
         log.info("file adopted: repository=%s file=%s", self._repository.name, file.name)
         self.adopted.append(file.name)
-        self._there.update(stored.sha256 for stored in _bodies(name.project, admitted.record))
+        self._there.update(stored.sha256 for stored in bodies_of(name.project, admitted.record))
 
     def _skip(self, file: FileRef, reason: str) -> None:
         log.warning("file left alone: repository=%s file=%s reason=%s", self._repository.name, file.name, reason)
         self.skipped.append((file.name, reason))
-
-
-def _bodies(project: str, record: DistributionRecord) -> Iterator[FileRef]:
-    """Every body that a record speaks of."""
-    yield FileRef(project, record.filename, record.sha256, record.size)
-    for side in (record.metadata, record.provenance):
-        if side is not None:
-            yield FileRef(project, side.name, side.sha256, side.size)
 
 
 def _modified(body: FileBody) -> datetime:

@@ -9,14 +9,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pywharf.backend.interface import Access
+from pywharf.errors import BackendUnavailable
 from pywharf.keys import fingerprint
+from pywharf.repository.places import Places
 
 DENIAL_EXPIRES = 10.0  # seconds
 MOST = 10_000  # grants, and as many denials, remembered at once
-STRIPES = 64  # at most so many different secrets are asked about at the same time
+MOST_ASKED = 8  # secrets asked about at once, each on a thread that waits for the answer
+PATIENCE = 5.0  # seconds that others with the same secret wait for its answer
+SLOW = "it is slow to say what a secret may do"
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,19 @@ class Grant:
     asked: float  # monotonic seconds
 
 
+@dataclass(eq=False)
+class _Question:
+    """What the storage is being asked at this moment, by one for all who want to know it."""
+
+    began: float  # monotonic seconds, by the real clock
+    answered: threading.Event = field(default_factory=threading.Event)
+    access: Access | None = None  # None: no answer
+    failure: str = "it could not be asked what a secret may do"
+    retry_after: int = 5
+
+
 class Grants:
-    """One repository's remembered answers."""
+    """One repository's remembered answers. Shared between threads."""
 
     def __init__(
         self,
@@ -45,7 +60,8 @@ class Grants:
         self._expires = {Access.READ: read_expires, Access.WRITE: write_expires}
         self._clock = clock
         self._guard = threading.Lock()
-        self._turns = [threading.Lock() for _ in range(STRIPES)]
+        self._questions: dict[bytes, _Question] = {}
+        self._places = Places(MOST_ASKED, SLOW)
         self._grants: OrderedDict[bytes, Grant] = OrderedDict()
         self._denials: OrderedDict[bytes, Grant] = OrderedDict()  # apart: guesses may not push grants out
 
@@ -61,29 +77,46 @@ class Grants:
         if not secret:
             return Access.NONE
         mark = fingerprint(self._key, secret)
-        known = self._remembered(mark, needs)  # before the turn: who is known never waits for somebody else's question
-        if known is not None:
-            return known
-        with self._turns[mark[0] % STRIPES]:  # one question for many who wait for the same answer
-            known = self._remembered(mark, needs)
+        with self._guard:
+            known = self._find(mark, needs)
             if known is not None:
                 return known
-            asked = self._clock()
-            access = self._ask(secret)
-            self._remember(mark, Grant(access, asked), needs)
-        return access
+            question = self._questions.get(mark)
+            is_asked = question is not None
+            if question is None:
+                question = self._questions[mark] = _Question(time.monotonic())
+        return _answer_to(question) if is_asked else self._put(question, mark, secret, needs)
+
+    def _put(self, question: _Question, mark: bytes, secret: str, needs: Access) -> Access:
+        """Put a question to the storage."""
+        try:
+            with self._places.taken():
+                asked = self._clock()
+                question.access = self._ask(secret)
+            self._remember(mark, Grant(question.access, asked), needs)
+        except BackendUnavailable as error:
+            question.failure, question.retry_after = error.reason, error.retry_after
+            raise
+        finally:
+            with self._guard:
+                del self._questions[mark]
+            question.answered.set()
+        return question.access
 
     def _remembered(self, mark: bytes, needs: Access) -> Access | None:
-        now = self._clock()
         with self._guard:
-            grant = self._grants.get(mark)
-            for access in (Access.WRITE, Access.READ):  # the most of it that has not expired
-                if grant and grant.access >= access >= needs and now - grant.asked < self._expires[access]:
-                    self._grants.move_to_end(mark)
-                    return access
-            denial = self._denials.get(mark)
-            if denial and denial.access < needs and now - denial.asked < DENIAL_EXPIRES:
-                return denial.access
+            return self._find(mark, needs)
+
+    def _find(self, mark: bytes, needs: Access) -> Access | None:
+        now = self._clock()
+        grant = self._grants.get(mark)
+        for access in (Access.WRITE, Access.READ):  # the most of it that has not expired
+            if grant and grant.access >= access >= needs and now - grant.asked < self._expires[access]:
+                self._grants.move_to_end(mark)
+                return access
+        denial = self._denials.get(mark)
+        if denial and denial.access < needs and now - denial.asked < DENIAL_EXPIRES:
+            return denial.access
         return None
 
     def _remember(self, mark: bytes, grant: Grant, needs: Access) -> None:
@@ -99,3 +132,12 @@ class Grants:
             for remembered in (self._grants, self._denials):
                 while len(remembered) > MOST:
                     remembered.popitem(last=False)
+
+
+def _answer_to(question: _Question) -> Access:
+    """The answer to somebody else's question. Raises BackendUnavailable where it does not come, or comes too late to be waited for."""
+    if not question.answered.wait(max(0.0, question.began + PATIENCE - time.monotonic())):
+        raise BackendUnavailable(SLOW)
+    if question.access is None:
+        raise BackendUnavailable(question.failure, retry_after=question.retry_after)
+    return question.access

@@ -16,15 +16,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pywharf.errors import IndexNotReady
+from pywharf.repository.checks.names_confusable import LOOK_IN_SQL
 
 SCHEMA_VERSION = 1
-SCHEMA = """
+SCHEMA = f"""
 BEGIN EXCLUSIVE;
 CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, live INTEGER NOT NULL,
     checksum INTEGER NOT NULL, document BLOB,
     PRIMARY KEY(project, key)); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
 CREATE TABLE projects(project TEXT PRIMARY KEY, serial INTEGER NOT NULL, revision INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE names(project TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE INDEX names_by_look ON names({LOOK_IN_SQL}); -- where an older index has none, looking takes longer
 CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), cursor TEXT, serial INTEGER NOT NULL, revision INTEGER NOT NULL,
     list_revision INTEGER NOT NULL, names_taken INTEGER NOT NULL);
 """

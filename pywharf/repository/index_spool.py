@@ -51,7 +51,7 @@ class IndexSpool:
         """Take them all. Raises OSError, and what the storage raises."""
         size = 0
         for entry in entries:
-            if not _is_entry(entry):
+            if not is_entry(entry):
                 self._leave_out(entry)
                 continue
             self._piece.append((entry.project, entry.key, entry.serial, entry.document))
@@ -81,7 +81,8 @@ class IndexSpool:
             log.warning("entry left out, it is none of pywharf's: repository=%s entry=%.200r", self._repository, entry)
 
 
-def _is_entry(entry: Entry) -> bool:
+def is_entry(entry: Entry) -> bool:
+    """Whether it can be one of pywharf's."""
     return (
         isinstance(entry.project, str)
         and isinstance(entry.key, str)

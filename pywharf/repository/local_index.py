@@ -13,7 +13,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from pywharf.repository.index_rows import COLUMNS, State, expect, is_live, to_en
 from pywharf.repository.index_spool import IndexSpool
 from pywharf.repository.index_step import IndexStep
 from pywharf.repository.names_seen import NamesSeen
+from pywharf.repository.pictures import Picture, ProjectPicture
 
 BATCH = 5000
 MOST_TOLD = 1000  # documents that cannot be read and are named in the log, each once
@@ -34,16 +34,6 @@ MOST_TOLD = 1000  # documents that cannot be read and are named in the log, each
 _ENTRIES = f"SELECT {COLUMNS} FROM entries WHERE project = ?"  # noqa: S608 - a constant
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What a change is decided upon: one instant of the index."""
-
-    cursor: Cursor
-    status: ProjectStatus
-    taken: bool  # whether the key has an entry at all
-    document: Document | None  # None where there is no entry, or one that cannot be read or was removed by hand
 
 
 class LocalIndex:
@@ -112,24 +102,49 @@ class LocalIndex:
                 return None
             return expect(row[0], int)
 
+    def project_picture(self, project: ProjectName) -> ProjectPicture | None:
+        """What is known of a whole project, files that were deleted included; None where no such project is known."""
+        with self._file.transaction() as db:
+            cursor, _ = self._complete(db)
+            found = self._rows_of(db, project)
+        if found is None:
+            return None
+        documents = {Key(entry.key): self._read(entry) for entry in found[2]}
+        status = documents.pop(PROJECT_KEY, None)
+        return ProjectPicture(cursor, status if isinstance(status, ProjectStatus) else ProjectStatus(), documents)
+
     def project(self, project: ProjectName) -> ProjectDetail | None:
         with self._file.transaction() as db:
-            row = db.execute("SELECT serial, revision, files FROM projects WHERE project = ?", (project,)).fetchone()
-            if row is None:
-                self._surely_unknown(db, project)
-                return None
-            serial, revision, count = (expect(value, int) for value in row)
-            entries = list(map(to_entry, db.execute(_ENTRIES, (project,))))
-            if sum(map(is_live, entries)) != count:
-                raise IndexDamaged("a project's files are not as many as were written")
+            found = self._rows_of(db, project)
+        if found is None:
+            return None
+        serial, revision, entries = found
         documents = [self._read(entry) for entry in entries if entry.key == PROJECT_KEY or is_live(entry)]
         status = next((document for document in documents if isinstance(document, ProjectStatus)), ProjectStatus())
         files = tuple(document for document in documents if isinstance(document, DistributionRecord))
         return ProjectDetail(project, files, status, serial=serial, revision=revision)
 
+    def _rows_of(self, db: sqlite3.Connection, project: ProjectName) -> tuple[int, int, list[Entry]] | None:
+        """A project's serial, revision and entries."""
+        row = db.execute("SELECT serial, revision, files FROM projects WHERE project = ?", (project,)).fetchone()
+        if row is None:
+            self._surely_unknown(db, project)
+            return None
+        serial, revision, count = (expect(value, int) for value in row)
+        entries = list(map(to_entry, db.execute(_ENTRIES, (project,))))
+        if sum(map(is_live, entries)) != count:
+            raise IndexDamaged("a project's files are not as many as were written")
+        return serial, revision, entries
+
     def projects_revision(self) -> int:
         with self._file.connection() as db:
             return self._complete(db)[1].list_revision
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, State]]:
+        """The rows themselves and what the index knows of itself, for who derives something from all of it."""
+        with self._file.connection() as db:
+            yield db, self._complete(db)[1]
 
     def projects(self) -> ProjectList:
         """Every project that has a file."""
@@ -162,6 +177,12 @@ class LocalIndex:
         with self.all_entries() as (_, entries):
             for entry in entries:
                 yield entry, self._read(entry)
+
+    @contextlib.contextmanager
+    def examined(self) -> Iterator[sqlite3.Connection]:
+        """One instant of the file as it is, for verification: a connection of its own, which the caller may set up as it likes."""
+        with self._file.long_transaction() as db:
+            yield db
 
     # --- writing --------------------------------------------------------------------------------------------------
 

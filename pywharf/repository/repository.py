@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Access, Backend, FileBody, FileRef
-from pywharf.backend.settings import BackendConfig, BackendSecret
+from pywharf.backend.settings import BackendConfig
 from pywharf.config import RepositorySettings, ServerSettings
 from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, InvalidName
 from pywharf.keys import load_key
 from pywharf.layout import Layout
-from pywharf.model.names import ProjectName, metadata_filename, parse_filename
+from pywharf.model.names import ProjectName, matches_a_pattern, metadata_filename, parse_filename
 from pywharf.model.project import ProjectDetail, ProjectList
-from pywharf.model.record import DistributionRecord
+from pywharf.model.record import DistributionRecord, ProjectStatus
 from pywharf.repository.admission import Admitted, admit
+from pywharf.repository.attesting import Attesting
+from pywharf.repository.audit import ON_THIS_MACHINE, Audit, Requester
+from pywharf.repository.catalogue import Catalogue
 from pywharf.repository.changes import Changes, Uploaded
-from pywharf.repository.grants import Grants
+from pywharf.repository.commits import Commits
 from pywharf.repository.incoming import Incoming, IncomingFile
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
+from pywharf.repository.new_names import NewNames
+from pywharf.repository.notices import Notice
+from pywharf.repository.places import Places
+from pywharf.repository.releases import Releases
+from pywharf.repository.rights import Rights
 from pywharf.repository.shown_storage import ShownStorage
 from pywharf.repository.sync import NOT_ALLOWED_TO_READ, Synchroniser
-from pywharf.repository.writers import Writers
+from pywharf.repository.uploads import Uploads
+
+MOST_CHANGES = 16  # that wait for the storage at once: half of a server's threads, so that pages go on
 
 Found = TypeVar("Found")
 
@@ -46,6 +52,7 @@ class Health:
     ready: bool  # whether it answers readers
     synced_ago: float | None  # seconds since the local index was last in step; None: never
     problem: str  # "" or one sentence, safe to show to an operator
+    notices: tuple[Notice, ...] = ()  # what happened to the storage, and nobody has acknowledged yet
 
 
 class Repository:
@@ -55,28 +62,35 @@ class Repository:
         """Open without connecting: no thread, no question to the storage yet."""
         self.name = settings.name
         self.config: BackendConfig = settings.config
-        self._settings = settings
         self._server = server
-        self._workdir = layout.workdir(self.name)
+        workdir = layout.workdir(self.name)
         key = load_key(layout.keys / "secrets")
-        self._incoming = Incoming(settings.plugin.staging(self.config, self._workdir) or layout.incoming)
-        self._backend = settings.plugin.open(self.config, settings.admin_secret, self._workdir)
+        self._incoming = Incoming(settings.plugin.staging(self.config, workdir) or layout.incoming)
+        self._backend = settings.plugin.open(self.config, settings.admin_secret, workdir)
         self._index = LocalIndex(layout.index / f"{self.name}.sqlite", self.name, NamesSeen(layout.names / self.name))
-        self._sync = Synchroniser(self.name, self._backend, self._index, interval=self.config.sync_index_interval, folder=layout.index)
         self._shown = ShownStorage(layout.index / f"{self.name}.storage", self.config)
-        self._changes = Changes(self.name, self._index, self._sync.sync)
-        self._grants = Grants(self._ask, key, read_expires=server.auth_read_expires, write_expires=server.auth_write_expires)
-        self._writers = Writers(self._open_for, key)
+        self.catalogue = Catalogue(layout.index / f"{self.name}.catalogue.sqlite", self.name, self._index, self._told)
+        interval = self.config.sync_index_interval
+        self._sync = Synchroniser(
+            self.name, self._backend, self._index, interval=interval, folder=layout.index, is_ours=lambda: self._shown.is_known
+        )
+        commits = Commits(self.name, self._sync.sync, Audit(layout.audit / f"{self.name}.jsonl", f"repository {self.name}"))
+        self._attesting = Attesting(self.name, self.config.attestations, self._index, commits, self.open_file, self.receiving)
+        names = NewNames(self.config, self._index, self._sync.sync)
+        self.uploads = Uploads(Changes(self.name, self._index, commits), names, self._attesting, self.receiving, self._writing)
+        self.releases = Releases(self.name, self._index, commits, self._writing)
+        self._rights = Rights(settings, server, workdir, key, self._backend)
+        self._changing = Places(MOST_CHANGES, "too many changes are waiting for it; sending this one again is safe")
 
     # --- who may do what --------------------------------------------------------------------------------------------
 
     def remembered(self, secret: str, needs: Access = Access.READ) -> Access | None:
         """What is known of a secret without asking the storage; None where nothing is."""
-        return self._grants.remembered(secret, needs)
+        return self._rights.remembered(secret, needs)
 
     def access(self, secret: str, needs: Access = Access.READ) -> Access:
         """What a secret may do, at least as fresh as `needs` wants it. Raises BackendUnavailable where that cannot be known."""
-        return self._grants.access(secret, needs)
+        return self._rights.access(secret, needs)
 
     def check_admin_access(self) -> None:
         """Ask whether the server itself may read. Raises AccessDenied, BackendUnavailable."""
@@ -105,6 +119,10 @@ class Repository:
         with self._told():
             return self._index.projects()
 
+    def project_status(self, project: ProjectName) -> ProjectStatus | None:
+        """A project's status; None as for `project_revision`."""
+        return self._surely(lambda: self.releases.status(project))
+
     def find_file(self, project: ProjectName, filename: str) -> FileRef | None:
         """The body that is served under this name in this project: a distribution file or its `.metadata`.
 
@@ -131,6 +149,10 @@ class Repository:
 
         return self._surely(look)
 
+    def find_provenance(self, project: ProjectName, version: str, filename: str) -> FileRef | None:
+        """The provenance object of a distribution file (PEP 740); None as for `find_file`, and where it has none."""
+        return self._surely(lambda: self._attesting.find(project, version, filename))
+
     def open_file(self, file: FileRef) -> FileBody:
         """Open a body, with the server's own right. Raises FileMissing, BackendUnavailable."""
         try:
@@ -140,43 +162,38 @@ class Repository:
 
     def may_leave(self, project: ProjectName) -> bool:
         """Whether a name unknown here may be sent to the extra index: never one that was ever here, nor a private one."""
-        if any(fnmatch.fnmatchcase(project, pattern) for pattern in self.config.private_names):
+        if matches_a_pattern(project, self.config.private_names):
             return False
         with self._told():
             return not self._index.ever_seen(project)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def receiving(self) -> AbstractContextManager[IncomingFile]:
-        """A place for the bytes of an upload; gone at the end of the `with`. Raises BackendUnavailable."""
+    def receiving(self) -> contextlib.AbstractContextManager[IncomingFile]:
+        """A place for the bytes of an upload; gone at the end of the `with`. Raises BackendUnavailable, also where none would be taken now."""
+        self._changing.check()
         return self._incoming.receive()
 
-    def upload(self, secret: str, form: UploadForm, incoming: IncomingFile) -> Uploaded:
+    def upload(self, secret: str, form: UploadForm, incoming: IncomingFile, *, requester: Requester = ON_THIS_MACHINE) -> Uploaded:
         """Admit and store one received distribution file, with the caller's own right.
 
-        Raises UploadRejected, FileConflict, ProjectClosed, AccessDenied, TooBusy, IndexNotReady, BackendUnavailable.
+        Raises UploadRejected, FileConflict, ProjectClosed, and what `Commits.carry_out` does.
         """
         incoming.finish()
         try:
-            admitted = admit(form, incoming.path)
+            admitted = admit(form, incoming.path, self.config.admission)
         except OSError as error:  # the disk's trouble, or no descriptor left: the upload itself may be fine
             raise BackendUnavailable(f"the upload cannot be read ({error.strerror or type(error).__name__})", retry_after=30) from error
-        with self._writers.lease(secret) as writer:
-            return self._publish(writer, admitted, incoming, verb="Publish")
+        return self.uploads.take(secret, admitted, incoming, requester)
 
     def adopt(self, admitted: Admitted, incoming: IncomingFile) -> Uploaded:
         """Store a file that lay in the storage without a record, with the server's own right."""
-        return self._publish(self._backend, admitted, incoming, verb="Adopt")
+        return self.uploads.adopt(admitted, incoming, ON_THIS_MACHINE)
 
-    def _publish(self, writer: Backend, admitted: Admitted, incoming: IncomingFile, *, verb: str) -> Uploaded:
-        name = admitted.name
-        staged = incoming.staged(name.project, name.filename)
-        with self._told(), self._incoming.receive() as side:
-            files = [staged]
-            if admitted.metadata_bytes is not None:
-                side.write(admitted.metadata_bytes)
-                files.append(side.staged(name.project, metadata_filename(name.filename)))
-            return self._changes.publish(writer, name, admitted.record, files, verb=verb)
+    @contextlib.contextmanager
+    def _writing(self, secret: str | None, requester: Requester) -> Iterator[tuple[Backend, Requester]]:
+        with self._told(), self._changing.taken(), self._rights.writing(secret, requester) as writing:
+            yield writing
 
     # --- the whole of it --------------------------------------------------------------------------------------------
 
@@ -210,10 +227,12 @@ class Repository:
 
     def health(self) -> Health:
         at = self._sync.synced_at()
-        return Health(self._index.is_ready() and self._is_shown(), None if at is None else max(0.0, time.time() - at), self._sync.problem)
+        ready, ago = self._index.is_ready() and self._is_shown(), None if at is None else max(0.0, time.time() - at)
+        return Health(ready, ago, self._sync.problem, self._sync.notices.current())
 
     def start(self) -> None:
-        """Sweep what a crash left of uploads, and begin to follow the storage."""
+        """Sweep what a crash left of uploads, and begin to follow the storage. Raises ConfigInvalid where signatures cannot be verified."""
+        self._attesting.load()
         try:
             self._incoming.sweep()
         except OSError as error:
@@ -240,8 +259,9 @@ class Repository:
     def close(self) -> None:
         """Let go of everything. Nobody may be using it."""
         self.stop()
-        self._writers.close()
+        self._rights.close()
         self._incoming.close()
+        self.catalogue.close()
         self._index.close()
         self._backend.close()
 
@@ -273,17 +293,7 @@ class Repository:
 
     def _is_shown(self) -> bool:
         """Whether the local index is this storage's."""
-        return self._shown.is_known or (self._sync.was_in_step and self._shown.remember())
-
-    def _ask(self, secret: str) -> Access:
-        try:
-            with contextlib.closing(self._open_for(secret)) as backend:
-                return backend.access()
-        except ValidationError:  # not even of a secret's form
-            return Access.NONE
-
-    def _open_for(self, secret: str) -> Backend:
-        return self._settings.plugin.open(self.config, self._secret(secret), self._workdir)
-
-    def _secret(self, secret: str) -> BackendSecret:
-        return self._settings.plugin.secret_model.model_validate({"type": self.config.type, "raw": secret})
+        if not self._shown.is_known and self._sync.was_in_step:
+            self._sync.notices.forget()  # they are of the storage before
+            self._shown.remember()
+        return self._shown.is_known

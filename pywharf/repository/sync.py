@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pywharf.backend.interface import Backend
@@ -18,9 +19,11 @@ from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, Whar
 from pywharf.files import locked, open_lock, try_lock, unlock
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
+from pywharf.repository.notices import Notices
 
 FRESH = 1.0  # seconds: how old the begin of a sync may be that answers "not here"
 PATIENCE = 5.0  # seconds that somebody who looks waits for a sync that another thread is busy with
+SYNC_PATIENCE = 30.0  # the same of somebody who has to have one, as an upload has
 LONGEST_PAUSE = 60.0  # seconds between attempts while the storage is in trouble
 NOT_ALLOWED_TO_READ = "the server's own secret (admin_secret) is not allowed to read it"
 ATTEMPTS = 100  # of one sync, against processes that were faster
@@ -33,15 +36,29 @@ log = logging.getLogger(__name__)
 class Synchroniser:
     """Brings one repository's local index in step with its backend."""
 
-    def __init__(self, repository: str, backend: Backend, index: LocalIndex, *, interval: float, folder: Path) -> None:
-        """interval: seconds between looks for changes made elsewhere. folder: where the index lies."""
+    def __init__(
+        self,
+        repository: str,
+        backend: Backend,
+        index: LocalIndex,
+        *,
+        interval: float,
+        folder: Path,
+        is_ours: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """interval: seconds between looks for changes made elsewhere. folder: where the index lies.
+
+        is_ours: whether what the index holds is this storage's, and not what was configured under this name before.
+        """
         self._repository = repository
         self._backend = backend
         self._index = index
         self._interval = interval
+        self._is_ours = is_ours
         self._lock = folder / f"{repository}.lock"  # held while the index is made or thrown away
         self._leading = folder / f"{repository}.leader"  # held by the process that looks on time
         self._synced = folder / f"{repository}.synced"  # its mtime: when the index was last in step
+        self.notices = Notices(folder / f"{repository}.notices", self._lock, repository)
         self._turn = threading.Lock()
         self._began = NEVER  # monotonic begin of the last attempt
         self._began_at = 0.0  # the same in Unix time
@@ -58,13 +75,20 @@ class Synchroniser:
     # --- on demand --------------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Return once a sync that began after this call is complete. Raises BackendUnavailable, IndexNotReady."""
+        """Return once a sync that began after this call is complete.
+
+        Raises BackendUnavailable; IndexNotReady, also where another thread's sync does not come to its end.
+        """
         asked = time.monotonic()
-        with self._turn:
+        if not self._take_turn(asked, SYNC_PATIENCE):
+            raise IndexNotReady(self._repository, "a sync with its storage takes too long", retry_after=10)
+        try:
             if self._began < asked:
                 self._attempt()
             if self._failure is not None:
                 raise _alike(self._failure)
+        finally:
+            self._turn.release()
 
     def look(self) -> bool:
         """Whether a sync that began less than a second before this call, or later, has succeeded; runs one where none began.
@@ -72,10 +96,8 @@ class Synchroniser:
         Never raises for trouble. False also where another thread's sync does not come to its end.
         """
         asked = time.monotonic()
-        # A sync that hangs is waited for once, not by each who comes anew: they all work on threads that others need.
-        while not self._turn.acquire(timeout=PATIENCE / 50):
-            if time.monotonic() >= min(asked, self._began) + PATIENCE:
-                return False
+        if not self._take_turn(asked, PATIENCE):
+            return False
         try:
             if asked - self._began >= FRESH:
                 self._attempt()
@@ -180,6 +202,13 @@ class Synchroniser:
 
     # --- one sync ---------------------------------------------------------------------------------------------------
 
+    def _take_turn(self, asked: float, patience: float) -> bool:
+        """Wait for other threads' syncs. A sync that hangs is waited for once, not by each who comes anew: others need their threads."""
+        while not self._turn.acquire(timeout=patience / 50):
+            if time.monotonic() >= min(asked, self._began) + patience:
+                return False
+        return True
+
     def _attempt(self) -> None:
         """One sync; what came of it is kept for those who waited for it. Raises nothing but what is a bug."""
         self._began, self._began_at = time.monotonic(), time.time()
@@ -213,7 +242,9 @@ class Synchroniser:
                 before = self._index.cursor()
                 changes = self._backend.read_changes(before)
                 if changes.reset and before is not None:
-                    log.warning("the storage's history is another one, reading all of it: repository=%s", self._repository)
+                    log.warning("the storage does not know how far the index had come, reading all of it: repository=%s", self._repository)
+                if changes.notice and before is not None and self._is_ours():
+                    self.notices.keep(changes.notice)  # before the step: told twice is better than lost
                 if self._index.apply(before, changes):
                     return
             except IndexDamaged as error:

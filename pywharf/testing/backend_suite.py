@@ -62,6 +62,10 @@ class StorageUnderTest(ABC):
         """Remove a document behind pywharf's back, so that readers are told None."""
         pytest.skip("nobody can remove a document from this storage by hand")
 
+    def lose_body(self, file: FileRef) -> None:
+        """Take one body away that a commit placed, or damage it, as a disk or somebody's hand does."""
+        pytest.skip("nobody can take one body out of this storage")
+
     def lose(self) -> None:
         """Take the storage away, as an unmounted disk or a deleted branch does."""
         pytest.skip("this storage cannot be taken away")
@@ -269,6 +273,7 @@ class BackendSuite:
         changes = backend.read_changes(seen)
 
         assert not changes.reset
+        assert not changes.notice  # that is for what an operator has to know
         assert [(entry.project, entry.key) for entry in changes.entries] == [("demo", "demo-new")]
 
     def test_a_cursor_is_short_and_printable(self, storage: StorageUnderTest, backend: Backend) -> None:
@@ -560,6 +565,17 @@ class BackendSuite:
         assert content(backend, met) == b"by hand"
         assert Reader(backend).documents() == {("demo", "demo-1"): DOCUMENT}
 
+    def test_a_lost_body_is_back_once_it_is_committed_again(self, storage: StorageUnderTest) -> None:
+        lost = storage.publish("demo", "demo-1", b"the body")
+        other = storage.publish("demo", "demo-2", b"another")
+        storage.lose_body(lost)
+
+        storage.publish("demo", "demo-1", b"the body")
+
+        backend = storage.open(Access.READ)
+        assert content(backend, lost) == b"the body"
+        assert content(backend, other) == b"another"
+
     def test_a_file_put_there_by_hand_can_be_committed(self, storage: StorageUnderTest) -> None:
         storage.publish("demo", "demo-1")
         storage.put_by_hand("demo", "demo-2", b"by hand")
@@ -603,6 +619,73 @@ class BackendSuite:
             commit(backend, Change("demo", {"demo-1": document}, drop=[file]))
 
         assert Reader(backend).documents() == {("demo", "demo-1"): b"deleted again"}
+
+    def test_a_release_is_deleted_in_one_change_with_all_its_bodies(self, storage: StorageUnderTest, backend: Backend) -> None:
+        names = [f"demo-{number}" for number in range(3)]
+        bodies: list[FileRef] = []
+        for name in names:
+            staged = [storage.stage("demo", name, name.encode()), storage.stage("demo", f"{name}.metadata", b"the same in all of them")]
+            commit(backend, Change("demo", {name: DOCUMENT}, staged))
+            bodies += [one.ref for one in staged]
+        kept = storage.stage("demo", "demo-kept", b"kept"), storage.stage("demo", "demo-kept.metadata", b"the same in all of them")
+        commit(backend, Change("demo", {"demo-kept": DOCUMENT}, kept))
+        follower = Reader(storage.open(Access.READ))
+        follower.sync()
+
+        commit(backend, Change("demo", dict.fromkeys(names, b"deleted"), drop=bodies))
+
+        assert follower.documents() == {**dict.fromkeys([("demo", name) for name in names], b"deleted"), ("demo", "demo-kept"): DOCUMENT}
+        for body in bodies:
+            with pytest.raises(FileMissing):
+                storage.open(Access.READ).open_file(body)
+        assert [content(backend, one.ref) for one in kept] == [b"kept", b"the same in all of them"]
+        assert not {file.name for file in backend.iter_files()} & {body.name for body in bodies}
+
+    def test_of_a_change_of_several_keys_nothing_is_dropped_where_one_of_them_moved(
+        self, storage: StorageUnderTest, backend: Backend
+    ) -> None:
+        files = [storage.publish("demo", name, name.encode()) for name in ("demo-1", "demo-2")]
+        seen = current(backend)
+        commit(storage.open(Access.WRITE), Change("demo", {"demo-2": b"yanked"}))
+
+        with pytest.raises(Moved):
+            backend.commit(Change("demo", {"demo-1": b"deleted", "demo-2": b"deleted"}, drop=files), seen)
+        assert [content(backend, file) for file in files] == [b"demo-1", b"demo-2"]
+        assert Reader(backend).documents() == {("demo", "demo-1"): DOCUMENT, ("demo", "demo-2"): b"yanked"}
+
+    def test_a_new_document_leaves_the_bodies_that_came_with_the_one_before(self, storage: StorageUnderTest, backend: Backend) -> None:
+        staged = [storage.stage("demo", "demo-1", b"1"), storage.stage("demo", "demo-1.metadata", b"2")]
+        commit(backend, Change("demo", {"demo-1": DOCUMENT}, staged))
+
+        for document in (b"yanked", b"unyanked"):
+            commit(backend, Change("demo", {"demo-1": document, "demo-2": document}))
+
+            assert [content(storage.open(Access.READ), one.ref) for one in staged] == [b"1", b"2"]
+        self._pass_time_if_possible(storage, 2 * 86400)
+        backend.sweep({one.ref.sha256 for one in staged}.__contains__)
+        assert [content(storage.open(Access.READ), one.ref) for one in staged] == [b"1", b"2"]
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "",
+            "Yank demo 1.0: zu gro\u00df, \u540d\u524d, \U0001f40d",
+            'a "quoted" \\ one',
+            "two\nlines\r\n\nSerial: 9",
+            "\x00\x1b[2J",
+            "x" * 5000,
+        ],
+        ids=["none", "unicode", "quotes", "lines", "controls", "long"],
+    )
+    def test_a_message_is_for_people_and_changes_nothing(self, storage: StorageUnderTest, backend: Backend, message: str) -> None:
+        file = storage.publish("demo", "demo-1")
+        follower = Reader(storage.open(Access.READ))
+        follower.sync()
+
+        commit(backend, Change("demo", {"demo-1": b"yanked"}, message=message))
+
+        assert follower.documents() == Reader(storage.open(Access.READ)).documents() == {("demo", "demo-1"): b"yanked"}
+        assert content(backend, file) == b"body"
 
     # --- serials ----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from pywharf.backend.settings import BackendConfig, BackendSecret
 from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, Moved
 
 DAY = 86400  # seconds
+REPLACED = "the log was replaced by another one"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class MemoryBackend(Backend):
         with self._asking(Access.READ):
             since = None if after is None else self._position(after)
             entries = [entry for commit in self.storage.log[since or 0 :] for entry in commit]
-            return Changes(since is None, iter(entries), self._cursor())
+            notice = REPLACED if since is None and after is not None else ""
+            return Changes(since is None, iter(entries), self._cursor(), notice)
 
     def open_file(self, file: FileRef) -> FileBody:
         with self._asking(Access.READ):

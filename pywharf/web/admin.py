@@ -7,6 +7,7 @@ import re
 import threading
 
 from pywharf.errors import IndexNotReady
+from pywharf.repository.audit import Requester
 from pywharf.web.callers import Caller, bearer_token
 from pywharf.web.errors import BodyTooLarge, NotAuthenticated
 from pywharf.web.initialize_form import parse_initialize_form
@@ -40,13 +41,13 @@ class Initialize:
     def __call__(self, request: Request) -> Response:
         if request.header("Authorization") is not None:
             self._check_token(request)
-            return self._initialize(request)
+            return self._initialize(request, "initialize_token")
         if not is_from_here(request) or not self._wharf.unclaimed:
             raise NotAuthenticated("Bearer")
         with self._turn:
             if not self._wharf.unclaimed:
                 raise NotAuthenticated("Bearer")
-            return self._initialize(request)
+            return self._initialize(request, "unclaimed")
 
     def _check_token(self, request: Request) -> None:
         """Raises NotAuthenticated, Throttled. Nothing is remembered: whoever is throttled waits, with the right token too."""
@@ -58,11 +59,11 @@ class Initialize:
             self._throttle.wrong(request.peer)
             raise NotAuthenticated("Bearer")
 
-    def _initialize(self, request: Request) -> Response:
+    def _initialize(self, request: Request, how: str) -> Response:
         if request.content_length() > MAX_FORM:
             raise BodyTooLarge(MAX_FORM)
         form = parse_initialize_form(request.header("Content-Type") or "", request.read_all())
-        self._wharf.initialize(form.config, form.admin_secret)
+        self._wharf.initialize(form.config, form.admin_secret, requester=Requester(request.peer, label=how))
         return text(200, "OK: the server runs on the new configuration", reason="OK")
 
 

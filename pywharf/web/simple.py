@@ -29,15 +29,16 @@ _INERT = [
 
 
 class SimplePages:
-    """The pages of every repository. extra_index_url: ends with a slash; "" where there is none."""
+    """The pages of every repository.
 
-    def __init__(self, cache: PageCache, extra_index_url: str) -> None:
+    extra_index_url: ends with a slash; "" where there is none. public_url: where clients reach the server, an https URL that ends with a
+    slash, as the operator says it and never as a request does, since one page goes to many; None: provenance is not linked.
+    """
+
+    def __init__(self, cache: PageCache, extra_index_url: str, public_url: str | None = None) -> None:
         self._cache = cache
+        self._public_url = public_url
         self._extra_index_url = extra_index_url
-
-    def home(self, request: Request, caller: Caller) -> Response:
-        """`GET /`: leads to what there is to see."""
-        return redirect(request, "simple/")
 
     def project_list(self, request: Request, caller: Caller) -> Response:
         """`GET /simple/`."""
@@ -70,7 +71,7 @@ class SimplePages:
             detail = caller.repository.project(name)
             if detail is None:
                 return None
-            content = render_project(detail, format_)
+            content = render_project(detail, format_, base_url=self._public_url)
             return make_page(content, format_.content_type, revision=detail.revision, serial=detail.serial)
 
         key = PageKey(request.generation.number, caller.repository.name, name, format_.content_type)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pywharf.api.upload import UploadLimits, check_form, parse_upload
 from pywharf.errors import FileTooLarge
+from pywharf.repository.audit import Requester
 from pywharf.web.callers import Caller
 from pywharf.web.request import Request
 from pywharf.web.responses import Response, text
@@ -22,7 +23,7 @@ def upload(request: Request, caller: Caller) -> Response:
     with repository.receiving() as incoming:
         form = parse_upload(request.read, request.header("Content-Type") or "", length, incoming.write, limits)
         check_form(form)
-        uploaded = repository.upload(caller.secret, form, incoming)
-    if uploaded.created:
-        return text(200, f"OK: {uploaded.record.filename} is published", reason="OK")
-    return text(200, f"OK: {uploaded.record.filename} was already here, with the same bytes", reason="OK")
+        uploaded = repository.upload(caller.secret, form, incoming, requester=Requester(request.peer))
+    done = "is published" if uploaded.created else "was already here, with the same bytes"
+    warnings = "".join(f". Warning: {warning}" for warning in uploaded.warnings)
+    return text(200, f"OK: {uploaded.record.filename} {done}{warnings}", reason="OK")

@@ -76,6 +76,44 @@ def test_every_flag_is_taken_in_both_spellings(run: Run, started: list[dict[str,
     ]
 
 
+@pytest.mark.parametrize(
+    "url", ["https://wharf.example", "https://wharf.example:8443/packages/", "https://[::1]/", "https://w.example/a%20b"]
+)
+def test_the_address_that_clients_know_is_taken(run: Run, started: list[dict[str, Any]], url: str) -> None:
+    assert run("server", "/srv", "--public_url", url).exit_code == 0
+
+    assert started[0]["settings"] == ServerSettings(public_url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://wharf.example/",
+        "wharf.example",
+        "//wharf.example/",
+        "https://",
+        "https://user:secret@wharf.example/",
+        "https://user@wharf.example/",
+        "https://wharf.example/?x",
+        "https://wharf.example/?",
+        "https://wharf.example/#x",
+        "https://wharf.example/a b",
+        'https://wharf.example/"><script>',
+        "https://wharf.example:x/",
+        "https://wharf.example:0/",
+        "https://größe.example/",
+        "https://[::1/",
+    ],
+)
+def test_an_address_that_no_page_may_link_to_is_refused(run: Run, started: list[dict[str, Any]], url: str) -> None:
+    result = run("server", "/srv", "--public_url", url)
+
+    assert result.exit_code == 2
+    assert "--public_url" in result.output
+    assert "secret" not in result.output.replace("no secret", "")
+    assert not started
+
+
 def test_the_extra_index_can_be_turned_off(run: Run, started: list[dict[str, Any]]) -> None:
     assert run("server", "/srv", "--extra_index_url", "").exit_code == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Mapping
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 from cli.running import Run
 
+from pywharf.backend.interface import Access
 from pywharf.cli import start as start_module
 from pywharf.layout import Layout
+from pywharf.testing.git_server import GitServer
 
 CONFIG = '[Team]\ntype = "file_system"\nread_secret = "read-it-all"\nwrite_secret = "write-it-all"\n'
 
@@ -234,6 +237,70 @@ def test_a_wrong_configuration_leaves_the_one_in_root(run: Run, served: Served, 
     assert run("server", tmp_path / "root", "--config", tmp_path / "wrong.toml").exit_code == 1
 
     assert Layout(tmp_path / "root").config.read_text() == CONFIG
+
+
+def test_an_admin_secret_that_the_storage_denies_leaves_the_one_in_root(run: Run, served: Served, tmp_path: Path, config: Path) -> None:
+    right, wrong = tmp_path / "right.toml", tmp_path / "wrong.toml"
+    right.write_text('[team]\ntype = "file_system"\nraw = "read-it-all"\n')
+    wrong.write_text('[team]\ntype = "file_system"\nraw = "hunter22"\n')
+    run("server", tmp_path / "root", "--config", config, "--admin_secret", right)
+
+    result = run("server", tmp_path / "root", "--admin_secret", wrong)
+
+    assert result.exit_code == 1
+    assert f"pywharf: error: {wrong}, [team]: the storage says that this secret may not read it" in result.stderr
+    assert "hunter22" not in result.output
+    assert Layout(tmp_path / "root").admin_secret.read_text() == right.read_text()
+    assert served.repositories == [["team"]]
+    assert run("server", tmp_path / "root").exit_code == 0
+
+
+def test_a_first_admin_secret_that_the_storage_denies_configures_nothing(run: Run, served: Served, tmp_path: Path, config: Path) -> None:
+    (tmp_path / "wrong.toml").write_text('[team]\ntype = "file_system"\nraw = "hunter22"\n')
+
+    result = run("server", tmp_path / "root", "--config", config, "--admin_secret", tmp_path / "wrong.toml")
+
+    assert result.exit_code == 1
+    assert not Layout(tmp_path / "root").config.exists()
+    assert served.repositories == []
+
+
+def github(tmp_path: Path, url: str, token: str) -> tuple[Path, Path]:
+    """A configuration and an admin secret of a repository on a git host."""
+    config, secret = tmp_path / "github.toml", tmp_path / f"{token}.toml"
+    config.write_text(f'[wheels]\ntype = "github"\nowner = "acme"\nrepo = "wheels"\ngit_url = "{url}"\ntimeout = 20\n')
+    secret.write_text(f'[wheels]\ntype = "github"\nraw = "{token}"\n')
+    return config, secret
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: there is no git host to ask")
+def test_a_git_host_is_asked_about_the_token_before_it_replaces_one(run: Run, served: Served, tmp_path: Path) -> None:
+    with GitServer(tmp_path / "host") as host:
+        host.create("acme/wheels")
+        config, right = github(tmp_path, host.url_template, host.grant("acme/wheels", Access.READ))
+        _, wrong = github(tmp_path, host.url_template, "ghp_hunter22")
+        assert run("server", tmp_path / "root", "--config", config, "--admin_secret", right).exit_code == 0
+
+        assert run("server", tmp_path / "root", "--config", config, "--admin_secret", wrong).exit_code == 1
+
+        layout = Layout(tmp_path / "root")
+        assert layout.admin_secret.read_text() == right.read_text()
+        host.revoke(right.stem)  # what was right, and is as ROOT has it, starts: other repositories have to be served
+        assert run("server", tmp_path / "root", "--config", config, "--admin_secret", right).exit_code == 0
+
+
+def test_a_storage_that_cannot_be_asked_is_told_and_the_server_starts(run: Run, served: Served, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        config, secret = github(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}/{{owner}}/{{repo}}.git", "ghp_hunter22")
+
+        result = run("server", tmp_path / "root", "--config", config, "--admin_secret", secret)
+
+    assert result.exit_code == 0
+    assert "configured without having asked the storage: repository=wheels" in result.stderr
+    assert "hunter22" not in result.output
+    assert served.repositories == [["wheels"]]
+    assert Layout(tmp_path / "root").admin_secret.read_text() == secret.read_text()
 
 
 def test_a_configuration_that_others_can_read_is_made_private_and_told(run: Run, served: Served, tmp_path: Path, config: Path) -> None:

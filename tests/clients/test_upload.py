@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,9 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def by_twine(workplace: Workplace, server: LiveServer, *files: Path, tool: str = "twine") -> Ran:
+def by_twine(workplace: Workplace, server: LiveServer, *files: Path, tool: str = "twine", more: Sequence[str] = ()) -> Ran:
     ours = server.generated
-    words = ["upload", "--non-interactive", "--repository-url", server.index_url(), "--username", ours.name]
+    words = ["upload", "--non-interactive", "--repository-url", server.index_url(), "--username", ours.name, *more]
     return workplace.tool(tool, *words, *files, environ={"TWINE_PASSWORD": ours.write_secret})
 
 

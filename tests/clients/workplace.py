@@ -131,10 +131,10 @@ def served_files(server: LiveServer, project: str) -> dict[str, str]:
     return {file["filename"]: file["hashes"]["sha256"] for file in page["files"]}
 
 
-def fetched(server: LiveServer, path: str, user: str, secret: str) -> bytes:
+def fetched(server: LiveServer, path: str, user: str, secret: str, *, accept: str = "application/vnd.pypi.simple.v1+json") -> bytes:
     """The body of an answer that is no error."""
     credentials = base64.b64encode(f"{user}:{secret}".encode()).decode()
-    request = Request(server.url + path, headers={"Authorization": f"Basic {credentials}", "Accept": "application/vnd.pypi.simple.v1+json"})
+    request = Request(server.url + path, headers={"Authorization": f"Basic {credentials}", "Accept": accept})
     with urlopen(request, timeout=30) as answer:
         body: bytes = answer.read()
     return body

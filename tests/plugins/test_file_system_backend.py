@@ -10,7 +10,7 @@ import pytest
 import pywharf_file_system.bodies
 from pywharf_file_system import plugin
 
-from pywharf.backend.interface import Access, Backend
+from pywharf.backend.interface import Access, Backend, FileRef
 from pywharf.testing.backend_suite import BackendSuite, StorageUnderTest
 
 SECRETS = {Access.WRITE: "writer", Access.READ: "reader", Access.NONE: "stranger"}
@@ -35,6 +35,11 @@ class FileSystemUnderTest(StorageUnderTest):
         folder = self.storage / "packages" / project
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)
+
+    def lose_body(self, file: FileRef) -> None:
+        (body,) = (self.storage / "objects" / file.sha256[:2]).glob(f"{file.sha256}.*")
+        body.chmod(0o600)
+        body.write_bytes(b"damaged"[: file.size])
 
     def lose(self) -> None:
         shutil.rmtree(self.storage)

@@ -84,6 +84,16 @@ def test_the_label_of_a_secret_is_told_in_the_log_and_the_secret_is_not(tmp_path
     assert "hush" not in repr(config)
 
 
+def test_the_label_of_a_secret_is_told_to_who_asks(tmp_path: Path) -> None:
+    config = FileSystemConfig.model_validate({"write_secret": [{"raw": "one", "label": "ci"}, "two"]})
+
+    labels = [
+        plugin.open(config, FileSystemSecret.model_validate({"raw": raw}), tmp_path).secret_label() for raw in ("one", "two", "wrong")
+    ]
+    assert labels == ["ci", "", ""]
+    assert plugin.open(config, None, tmp_path).secret_label() == ""
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

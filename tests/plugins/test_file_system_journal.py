@@ -172,6 +172,7 @@ def test_a_shortened_journal_is_a_reset(storage: Folder) -> None:
     changes = follower.sync()
 
     assert changes.reset
+    assert "the journal was replaced by another one, or cut short" in changes.notice
     assert set(follower.newest) == {("demo", "demo-0"), ("demo", "demo-1")}
 
 

@@ -24,7 +24,9 @@ from pywharf.errors import (
 )
 from pywharf.model.names import PROJECT_KEY, parse_filename
 from pywharf.model.record import DistributionRecord, ProjectStatus, to_json
-from pywharf.repository.changes import ATTEMPTS, Changes, Uploaded
+from pywharf.repository.audit import Audit
+from pywharf.repository.changes import Changes, Uploaded
+from pywharf.repository.commits import ATTEMPTS, Commits
 from pywharf.repository.incoming import Incoming
 from pywharf.repository.local_index import LocalIndex
 from pywharf.testing.memory import MemoryBackend, MemoryStorage
@@ -43,7 +45,7 @@ class Shop:
         self.backend = MemoryBackend(self.storage)
         self.syncs = 0
         self.after_sync: Callable[[], None] = lambda: None
-        self.changes = Changes("local", index, self.sync)
+        self.changes = Changes("local", index, Commits("local", self.sync, Audit(folder / "audit" / "local.jsonl", "repository local")))
         self.incoming = Incoming(folder / "incoming")
         self.bring_in_step()
 

@@ -11,6 +11,7 @@ import pytest
 from pywharf.backend.interface import Access
 from pywharf.errors import BackendUnavailable
 from pywharf.repository import grants as grants_module
+from pywharf.repository import places as places_module
 from pywharf.repository.grants import DENIAL_EXPIRES, Grants
 
 READ_EXPIRES, WRITE_EXPIRES = 3600.0, 300.0
@@ -227,8 +228,116 @@ def test_many_who_show_the_same_secret_cause_one_question(grants: Grants, storag
     assert storage.asked == ["reader"]
 
 
+class Silence:
+    """A storage that keeps silent until it is told to go on."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.go = threading.Event()
+        storage.meanwhile = lambda: self.go.wait(30)
+        self._storage = storage
+        self.failures: list[BackendUnavailable] = []
+        self.found: list[Access] = []
+        self._threads: list[threading.Thread] = []
+
+    def ask(self, grants: Grants, secret: str) -> None:
+        """In a thread of its own."""
+
+        def ask() -> None:
+            try:
+                self.found.append(grants.access(secret, Access.READ))
+            except BackendUnavailable as error:
+                self.failures.append(error)
+
+        self._threads.append(threading.Thread(target=ask))
+        self._threads[-1].start()
+
+    def wait_until_asked(self, many: int) -> None:
+        end = time.monotonic() + 20
+        while len(self._storage.asked) < many:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    def end(self) -> None:
+        self.go.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_those_who_wait_for_somebody_elses_question_wait_for_a_while_and_not_one_after_the_other(
+    grants: Grants, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants_module, "PATIENCE", 0.3)
+    silence = Silence(storage)
+    silence.ask(grants, "reader")
+    silence.wait_until_asked(1)
+    for _ in range(20):
+        with pytest.raises(BackendUnavailable, match="slow to say"):
+            grants.access("reader", Access.READ)
+
+    silence.end()
+
+    assert storage.asked == ["reader"]
+    assert grants.access("reader", Access.READ) == Access.READ
+
+
+def test_a_question_that_failed_failed_for_all_who_waited_for_it(grants: Grants, storage: Storage) -> None:
+    silence = Silence(storage)
+    for _ in range(10):
+        silence.ask(grants, "reader")
+    silence.wait_until_asked(1)
+    time.sleep(0.1)
+    storage.unavailable = True
+    silence.end()
+
+    assert [error.reason for error in silence.failures] == ["a test turned it off"] * 10
+    assert storage.asked == ["reader"]
+
+
+def test_a_question_that_met_a_fault_is_no_answer_to_others(grants: Grants, storage: Storage) -> None:
+    def fault() -> None:
+        time.sleep(0.3)
+        raise KeyError("a fault of the program")
+
+    found: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            grants.access("reader", Access.READ)
+        except (BackendUnavailable, KeyError) as error:
+            found.append(error)
+
+    storage.meanwhile = fault
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(type(error).__name__ for error in found).count("KeyError") >= 1
+    assert len(found) == 3
+    storage.meanwhile = lambda: None
+    assert grants.access("reader", Access.READ) == Access.READ
+
+
+def test_a_storage_that_keeps_silent_gets_few_threads_whatever_the_secrets(
+    grants: Grants, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places_module, "STUCK", 0.2)
+    silence = Silence(storage)
+    for number in range(grants_module.MOST_ASKED):
+        silence.ask(grants, f"guess {number}")
+    silence.wait_until_asked(grants_module.MOST_ASKED)
+    for number in range(20):
+        with pytest.raises(BackendUnavailable, match="slow to say"):
+            grants.access(f"another {number}", Access.READ)
+    silence.end()
+
+    assert len(storage.asked) == grants_module.MOST_ASKED
+    assert grants.access("reader", Access.READ) == Access.READ
+
+
 def test_who_is_known_never_waits_for_guesses(grants: Grants, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grants_module, "STRIPES", 1)
+    monkeypatch.setattr(grants_module, "MOST_ASKED", 1)
     grants.access("reader", Access.READ)
     asked, go = threading.Event(), threading.Event()
     storage.meanwhile = lambda: (asked.set(), go.wait(20))

@@ -20,6 +20,7 @@ from pywharf.errors import (
     BackendUnavailable,
     FileConflict,
     FileMissing,
+    IndexBehind,
     IndexNotReady,
     ProjectClosed,
     UploadRejected,
@@ -27,9 +28,9 @@ from pywharf.errors import (
 )
 from pywharf.model.names import PROJECT_KEY, ProjectName, parse_filename
 from pywharf.model.record import ProjectStatus, to_json
-from pywharf.repository import index_file
+from pywharf.repository import index_file, places
 from pywharf.repository import sync as sync_module
-from pywharf.repository.repository import Repository
+from pywharf.repository.repository import MOST_CHANGES, Repository
 from pywharf.testing.distributions import Distribution, make_sdist, make_wheel
 from pywharf.testing.memory import MemoryBackend, MemoryStorage
 
@@ -361,6 +362,86 @@ def test_a_name_that_was_here_never_leaves_nor_does_a_private_one(world: World) 
     assert not repository.may_leave(ProjectName("secret"))
     assert repository.may_leave(ProjectName("acme"))
     assert repository.may_leave(ProjectName("requests"))
+
+
+# --- a storage that hangs ---------------------------------------------------------------------------------------------
+
+
+def test_a_storage_that_hangs_takes_no_more_uploads_than_it_may_and_the_others_before_their_bodies_are_received(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "STUCK", 0.3)
+    repository = world.open(**PATIENT)
+    upload(repository, wheel_of())
+    go, commit = threading.Event(), MemoryBackend.commit
+    hanging: list[str] = []
+
+    def hang(self: MemoryBackend, change: Change, after: Cursor) -> None:
+        hanging.append(change.project)
+        assert go.wait(30)
+        commit(self, change, after)
+
+    monkeypatch.setattr(MemoryBackend, "commit", hang)
+    threads = [threading.Thread(target=upload, args=(repository, make_wheel(f"project{number}", "1.0"))) for number in range(MOST_CHANGES)]
+    for thread in threads:
+        thread.start()
+    settle(lambda: len(hanging) == MOST_CHANGES, 30)
+    time.sleep(0.4)
+
+    for _ in range(10):
+        with pytest.raises(BackendUnavailable, match="too many changes are waiting"):
+            repository.receiving()
+    assert repository.project_revision(DEMO) is not None
+
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(repository.projects().names) == MOST_CHANGES + 1
+    assert upload(repository, make_wheel("acme", "1.0")).created
+
+
+def test_a_sync_that_hangs_after_the_commit_is_told_as_stored_but_not_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "SYNC_PATIENCE", 0.3)
+    repository = world.open(**PATIENT)
+    go, read_changes = threading.Event(), MemoryBackend.read_changes
+    hangs = threading.Event()
+
+    def hang(self: MemoryBackend, after: Cursor | None) -> Changes:
+        hangs.set()
+        assert go.wait(30)
+        return read_changes(self, after)
+
+    monkeypatch.setattr(MemoryBackend, "read_changes", hang)
+    looking = threading.Thread(target=repository.sync)
+    looking.start()
+    assert hangs.wait(10)
+
+    with pytest.raises(IndexBehind, match="stored but not listed yet") as told:
+        upload(repository, wheel_of())
+    assert told.value.retry_after > 0
+
+    go.set()
+    looking.join()
+    assert not upload(repository, wheel_of()).created
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def test_another_storage_under_the_same_name_begins_without_the_notices_of_the_one_before(world: World) -> None:
+    repository = world.open(**PATIENT)
+    upload(repository, wheel_of())
+    world.storage().identity = "another history"
+    repository.sync()
+    assert [notice.text for notice in repository.health().notices] == ["the log was replaced by another one"]
+    repository.close()
+
+    again = world.open(**PATIENT)
+    assert len(again.health().notices) == 1
+    again.close()
+
+    moved = world.open(**PATIENT, read_secret="another")  # another table: it may be another storage
+    assert moved.health().notices == ()
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

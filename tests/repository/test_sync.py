@@ -237,6 +237,72 @@ def test_a_sync_that_hangs_is_waited_for_once_and_not_by_each_who_comes_anew(
     threads[0].join()
 
 
+def test_a_sync_that_hangs_holds_nobody_for_ever_who_has_to_have_one(
+    sync: Synchroniser, backend: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_module, "SYNC_PATIENCE", 0.5)
+    backend.before_read = gate = Gate()
+    threads = in_threads(1, sync.sync)
+    assert gate.reached.wait(10)
+    for _ in range(20):  # the first waits, the others find that it was waited for
+        with pytest.raises(IndexNotReady, match="takes too long") as refused:
+            sync.sync()
+        assert refused.value.retry_after > 0
+
+    assert backend.reads == 1
+    gate.open.set()
+    threads[0].join()
+    sync.sync()
+    assert backend.reads == 2
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_storage_wants_an_operator_to_know_is_kept_and_logged_once(
+    make: Make, backend: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync = make()
+    sync.sync()
+    assert sync.notices.current() == ()
+    backend.storage.identity = "another history"
+
+    for _ in range(3):
+        sync.sync()
+
+    assert [one.text for one in make(own_index=True).notices.current()] == ["the log was replaced by another one"]
+    told = [record for record in caplog.records if "the log was replaced" in record.message]
+    assert [(one.levelname, "repository=local" in one.message) for one in told] == [("ERROR", True)]
+
+
+def test_a_notice_is_kept_before_the_index_moves_on(
+    sync: Synchroniser, backend: Watched, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a crash in between would lose it: the next sync begins behind it."""
+    sync.sync()
+    backend.storage.identity = "another history"
+
+    def die(*args: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(index, "apply", die)
+    with pytest.raises(KeyboardInterrupt):
+        sync.sync()
+
+    assert len(sync.notices.current()) == 1
+
+
+def test_a_first_sync_has_nothing_to_tell_nor_one_of_an_index_that_was_another_storages(
+    backend: Watched, index: LocalIndex, tmp_path: Path
+) -> None:
+    synchroniser = Synchroniser("local", backend, index, interval=60.0, folder=tmp_path, is_ours=lambda: False)
+    synchroniser.sync()
+    backend.storage.identity = "another storage"
+    synchroniser.sync()
+
+    assert synchroniser.notices.current() == ()
+
+
 # --- trouble ----------------------------------------------------------------------------------------------------------
 
 

@@ -261,6 +261,32 @@ class DropsByContent(MemoryBackend):
         super().commit(replace(change, drop=same), after)
 
 
+class DropsTheFirstBodyOnly(MemoryBackend):
+    """Enough for a file, not for what lies beside it, nor for a whole release."""
+
+    def commit(self, change: Change, after: Cursor) -> None:
+        super().commit(replace(change, drop=change.drop[:1]), after)
+
+
+class KeepsBodiesByTheirDocument(MemoryBackend):
+    """A new document under a key, such as a yank, takes the bodies of the one before with it."""
+
+    def commit(self, change: Change, after: Cursor) -> None:
+        super().commit(change, after)
+        coming = {staged.ref for staged in change.files}
+        for file in list(self.storage.bodies):
+            if file.project == change.project and file.name in change.documents and file not in coming:
+                del self.storage.bodies[file]
+
+
+class TakesMessagesForAscii(MemoryBackend):
+    """What people write goes where only some of it fits."""
+
+    def commit(self, change: Change, after: Cursor) -> None:
+        change.message.encode("ascii")
+        super().commit(change, after)
+
+
 class WalksPastWhatHandsPutThere(MemoryBackend):
     def iter_files(self) -> Iterator[FileRef]:
         return (file for file in super().iter_files() if file.sha256)

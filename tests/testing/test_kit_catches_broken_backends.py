@@ -38,8 +38,12 @@ CAUGHT_BY = {
     "HandsOutPipes": "test_a_body_is_seekable_and_of_known_size",
     "OpensNothingAsEmpty": "test_a_file_that_nobody_stored_is_missing",
     "NeverDrops": "test_a_dropped_body_is_gone",
-    "DropsFirst": "test_a_body_is_dropped_only_once_the_commit_is_made",
+    "DropsFirst": "test_a_body_is_dropped_only_once_the_commit_is_made "
+    "test_of_a_change_of_several_keys_nothing_is_dropped_where_one_of_them_moved",
     "DropsByContent": "test_dropping_a_body_leaves_the_same_bytes_under_another_name",
+    "DropsTheFirstBodyOnly": "test_a_release_is_deleted_in_one_change_with_all_its_bodies",
+    "KeepsBodiesByTheirDocument": "test_a_new_document_leaves_the_bodies_that_came_with_the_one_before",
+    "TakesMessagesForAscii": "test_a_message_is_for_people_and_changes_nothing",
     "WalksPastWhatHandsPutThere": "test_a_file_put_there_by_hand_is_met_and_can_be_opened_but_is_not_in_the_log",
     "SweepsTheYoung": "test_sweeping_keeps_what_is_younger_than_a_day",
     "SweepsTheKnown": "test_sweeping_keeps_what_is_known",

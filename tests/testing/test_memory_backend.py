@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pywharf.backend.interface import Access, Backend, BackendPlugin, Change
+from pywharf.backend.interface import Access, Backend, BackendPlugin, Change, FileRef
 from pywharf.errors import BackendUnavailable, Moved
 from pywharf.testing.backend_suite import BackendSuite, Reader, StorageUnderTest, commit, current
 from pywharf.testing.memory import MemoryBackend, MemoryPlugin, MemoryStorage
@@ -26,6 +26,9 @@ class MemoryUnderTest(StorageUnderTest):
 
     def remove_by_hand(self, project: str, key: str) -> None:
         self.memory.remove_by_hand(project, key)
+
+    def lose_body(self, file: FileRef) -> None:
+        del self.memory.bodies[file]
 
     def lose(self) -> None:
         self.memory.unavailable = True

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
-from .client import Client
-from .fakes import FakeRepository, FakeWharf
+from pywharf.errors import BackendUnavailable
+from pywharf.repository.notices import Notice
+from pywharf.web.app import App
+
+from .client import Client, basic
+from .fakes import READ, FakeRepository, FakeWharf
 
 
 @pytest.mark.parametrize(
@@ -29,7 +33,59 @@ def test_a_server_without_repositories_serves_nobody(stranger: Client, wharf: Fa
     assert stranger.get("/health/").status == 503
 
 
-def test_credentials_of_any_kind_do_not_matter(client: Client) -> None:
-    client.auth = "Basic nonsense"
+def test_a_notice_for_the_operator_is_a_word_to_everybody_and_told_to_those_with_a_secret_alone(
+    stranger: Client, client: Client, app: App, repository: FakeRepository
+) -> None:
+    repository.notices = (Notice(1584379892, "the history of the branch was replaced"),)
 
-    assert client.get("/health/").status == 200
+    told = json.loads(client.get("/health/").body)
+
+    assert (stranger.get("/health/").status, json.loads(stranger.get("/health/").body)) == (200, {"status": "degraded"})
+    assert json.loads(Client(app, basic("other", "other-read")).get("/health/").body)["repository"]["notices"] == []
+    assert told["repository"]["notices"] == [{"at": 1584379892, "text": "the history of the branch was replaced"}]
+
+
+def test_whoever_has_a_secret_is_told_how_that_repository_is_doing_and_of_no_other(client: Client, other: FakeRepository) -> None:
+    other.is_ready = False
+
+    assert json.loads(client.get("/health/").body) == {
+        "status": "degraded",
+        "repository": {"name": "local", "ready": True, "synced_ago": 1.0, "problem": "", "notices": []},
+    }
+
+
+def test_a_repository_in_trouble_says_why_to_its_own_callers(client: Client, repository: FakeRepository) -> None:
+    repository.is_ready = False
+
+    told = json.loads(client.get("/health/").body)
+
+    assert told["repository"]["ready"] is False
+    assert told["repository"]["problem"] == "secret trouble in /srv/storage"
+
+
+@pytest.mark.parametrize("auth", ["Basic nonsense", basic("local", "wrong"), basic("nobody", READ), "Bearer x"])
+def test_credentials_that_are_wrong_change_nothing(client: Client, auth: str) -> None:
+    client.auth = auth
+
+    answer = client.get("/health/")
+
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+
+
+def test_a_secret_that_cannot_be_asked_about_changes_nothing(client: Client, repository: FakeRepository) -> None:
+    repository.access_trouble = BackendUnavailable("the host is down")
+
+    answer = client.get("/health/")
+
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+
+
+def test_guesses_are_counted_here_as_everywhere(app: App, repository: FakeRepository) -> None:
+    for _ in range(60):
+        Client(app, basic("local", "guess")).get("/health/")
+    asked = len(repository.asked)
+
+    for _ in range(20):
+        assert Client(app, basic("local", "guess")).get("/health/").status == 200
+
+    assert len(repository.asked) <= asked + 1

@@ -51,6 +51,16 @@ def test_the_same_bytes_again_are_200(writer: Client, repository: FakeRepository
     assert "already" in answer.text
 
 
+def test_what_is_wrong_with_a_file_that_is_taken_all_the_same_is_in_the_answer(writer: Client, repository: FakeRepository) -> None:
+    repository.upload_warnings = ("RECORD does not name 'x.py' (record)", "the name looks like that of\n\x1b[2J another")
+
+    answer = send(writer)
+
+    assert (answer.status, answer.reason) == (200, "OK")
+    assert "is published. Warning: RECORD does not name 'x.py' (record). Warning: the name looks like" in answer.text
+    assert "\x1b" not in answer.text
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize(
     ("user", "secret", "status"), [(None, None, 401), ("local", "wrong", 401), ("nobody", WRITE, 401), ("local", "read-me", 403)]
@@ -75,6 +85,19 @@ def test_a_body_without_a_length_is_411(writer: Client, repository: FakeReposito
 @pytest.mark.parametrize("length", ["-1", "+5", "1_0", "0x10", "5, 5", " 5", "five", "9" * 30])
 def test_a_length_that_is_no_number_is_400(writer: Client, length: str) -> None:
     assert send(writer, body=Unreadable(), length=length).status == 400
+
+
+def test_an_upload_that_no_storage_would_take_now_is_503_unread(
+    writer: Client, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise BackendUnavailable("too many changes are waiting for it", retry_after=5)
+
+    monkeypatch.setattr(repository, "receiving", full)
+
+    answer = send(writer, body=Unreadable(), length=1000)
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
 
 
 def test_more_than_file_and_form_may_have_is_413_unread(writer: Client, repository: FakeRepository) -> None:

@@ -1,0 +1,275 @@
+"""The catalogue: what people search and browse, made from the local index and brought up behind it.
+
+An upload never pays for it. It is brought up to date when somebody looks, as long as little has changed, and by a thread where there
+is more to do; until that is done it shows what it has. It lies in a file of its own and can be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pywharf.errors import IndexNotReady
+from pywharf.model.catalogue import Found, LatestRelease, ProjectSummary, Totals
+from pywharf.model.names import ProjectName
+from pywharf.model.record import STATUS_MARKERS, StatusMarker
+from pywharf.repository.catalogue_rows import ProjectRows, rows_of
+from pywharf.repository.index_walk import changed_projects, position
+from pywharf.repository.local_index import LocalIndex
+from pywharf.repository.pictures import ProjectPicture
+from pywharf.repository.search_words import match_expression
+
+AT_ONCE = 50  # projects that a reader brings up to date before it is answered
+STEP = 200  # projects that are written in one transaction
+MOST_RELEASES = 100_000  # that can be asked for by time
+
+_VERSION = 1
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), build TEXT NOT NULL, revision INTEGER NOT NULL, project TEXT NOT NULL);
+INSERT INTO state VALUES(1, '', -1, '');
+CREATE TABLE projects(id INTEGER PRIMARY KEY, project TEXT NOT NULL UNIQUE, name TEXT NOT NULL, version TEXT NOT NULL, summary TEXT NOT NULL,
+    updated REAL NOT NULL, status TEXT NOT NULL, releases INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE releases(project TEXT NOT NULL, version TEXT NOT NULL, uploaded REAL NOT NULL, PRIMARY KEY(project, version)) WITHOUT ROWID;
+CREATE INDEX releases_by_time ON releases(uploaded);
+CREATE TABLE requires(required TEXT NOT NULL, project TEXT NOT NULL, PRIMARY KEY(required, project)) WITHOUT ROWID;
+CREATE INDEX requires_by_project ON requires(project);
+CREATE VIRTUAL TABLE words USING fts5(name, imports, keywords, summary, prefix='1 2 3', tokenize="unicode61 remove_diacritics 2");
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+_LAST = "~"  # comes after every name of a project
+_SHORT = "p.project, p.name, p.version, p.summary, p.updated, p.status"
+
+log = logging.getLogger(__name__)
+
+
+class Catalogue:
+    """One repository's catalogue. Shared between threads; each process opens it for itself.
+
+    Every question raises IndexNotReady while the local index cannot be read.
+    """
+
+    def __init__(self, path: Path, repository: str, index: LocalIndex, told: Callable[[], AbstractContextManager[None]]) -> None:
+        """told: what everybody reads the index within: it turns what is wrong with the index into IndexNotReady."""
+        self._path = path
+        self._told = told
+        self._repository = repository
+        self._index = index
+        self._guard = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._owner = 0
+        self._worker: threading.Thread | None = None
+        self._closed = False
+
+    # --- asked ------------------------------------------------------------------------------------------------------
+
+    def search(self, words: str, *, limit: int, offset: int = 0) -> Found:
+        """Projects by a word of their name, their summary, their keywords or what they bring to import; the last word may be begun only.
+
+        words: as somebody typed them; without any, all projects by name. Best matches first.
+        """
+        expression = match_expression(words)
+        with self._current() as db:
+            if not words.strip():
+                total = db.execute("SELECT count(*) FROM projects").fetchone()[0]
+                rows = db.execute(f"SELECT {_SHORT} FROM projects p ORDER BY p.project LIMIT ? OFFSET ?", (limit, offset))  # noqa: S608
+            elif expression:
+                total = db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (expression,)).fetchone()[0]
+                rows = db.execute(
+                    f"SELECT {_SHORT} FROM words JOIN projects p ON p.id = words.rowid WHERE words MATCH ? "  # noqa: S608
+                    "ORDER BY p.project = ? DESC, bm25(words, 10.0, 6.0, 3.0, 1.0), p.project LIMIT ? OFFSET ?",
+                    (expression, words.strip().lower(), limit, offset),
+                )
+            else:
+                return Found(0, ())
+            return Found(total, tuple(_summary(row) for row in rows))
+
+    def totals(self) -> Totals:
+        with self._current() as db:
+            row = db.execute("SELECT count(*), total(releases), total(files), total(bytes) FROM projects").fetchone()
+        return Totals(*(int(value) for value in row))
+
+    def latest(self, limit: int, project: ProjectName | None = None) -> tuple[LatestRelease, ...]:
+        """The newest releases, of one project or of all, newest first."""
+        where, values = ("WHERE r.project = ?", (project,)) if project else ("", ())
+        with self._current() as db:
+            rows = db.execute(
+                f"SELECT r.project, p.name, r.version, p.summary, r.uploaded FROM releases r JOIN projects p USING(project) {where} "  # noqa: S608
+                "ORDER BY r.uploaded DESC, r.project, r.version LIMIT ?",
+                (*values, min(limit, MOST_RELEASES)),
+            )
+            return tuple(LatestRelease(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4])) for row in rows)
+
+    def required_by(self, project: ProjectName, limit: int) -> tuple[ProjectName, ...]:
+        """Projects here whose newest release requires this one, by name."""
+        with self._current() as db:
+            rows = db.execute("SELECT project FROM requires WHERE required = ? ORDER BY project LIMIT ?", (project, limit))
+            return tuple(ProjectName(row[0]) for row in rows)
+
+    def known(self, projects: tuple[str, ...]) -> frozenset[str]:
+        """Which of these have a page here."""
+        with self._current() as db:
+            marks = ", ".join("?" * len(projects))
+            return frozenset(row[0] for row in db.execute(f"SELECT project FROM projects WHERE project IN ({marks})", projects))  # noqa: S608
+
+    def picture(self, project: ProjectName) -> ProjectPicture | None:
+        """All that is known of a project, deleted files included, as the local index has it; None where that knows no such project."""
+        with self._told():
+            return self._index.project_picture(project)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a thread is at work on it: what it shows is not all there is."""
+        return self._worker is not None
+
+    # --- brought up to date -----------------------------------------------------------------------------------------
+
+    def catch_up_soon(self) -> None:
+        """Have a thread bring it up to date."""
+        with self._guard:
+            self._start_worker()
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._guard:
+            self._closed = True
+            self._let_go()
+
+    @contextlib.contextmanager
+    def _current(self) -> Iterator[sqlite3.Connection]:
+        """The catalogue, up to date as far as that is quick."""
+        with self._told(), self._guard:
+            try:
+                db = self._opened()
+                if self._worker is None and not self._advance(db, AT_ONCE):
+                    self._start_worker()
+                yield db
+            except sqlite3.OperationalError as error:
+                raise IndexNotReady(self._repository, "its catalogue is busy, or its disk is full", retry_after=5) from error
+            except sqlite3.Error as error:
+                self._begin_anew(error)
+                raise IndexNotReady(self._repository, "its catalogue was damaged and is being made anew") from error
+
+    def _start_worker(self) -> None:
+        if self._worker is None and not self._closed:
+            worker = threading.Thread(target=self._work, name=f"catalogue {self._repository}", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread to be had: whoever looks next tries again
+                worker.start()
+                self._worker = worker
+
+    def _work(self) -> None:
+        done = False
+        while not done:
+            with self._guard:
+                try:
+                    with self._told():
+                        done = self._closed or self._advance(self._opened(), STEP)
+                except (IndexNotReady, sqlite3.OperationalError, OSError):
+                    done = True  # whoever looks next begins again
+                except sqlite3.Error as error:
+                    self._begin_anew(error)
+                if done:
+                    self._worker = None
+
+    def _advance(self, db: sqlite3.Connection, most: int) -> bool:
+        """Write what changed in at most so many projects; False where there is more. Another process may do the same at once."""
+        build, revision = position(self._index)
+        everything = (revision, _LAST)
+        if self._at(db) == (build, everything):
+            return True
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            of, after = self._at(db)
+            if of != build:
+                _clear(db)
+                after = (-1, "")
+            changed = changed_projects(self._index, after, most + 1)
+            for _, project in changed[:most]:
+                _put(db, project, rows_of(self._index.project(project)))
+            complete = len(changed) <= most
+            reached = max(everything, after) if complete else changed[most - 1]
+            db.execute("UPDATE state SET build = ?, revision = ?, project = ?", (build, *reached))
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        return complete
+
+    def _at(self, db: sqlite3.Connection) -> tuple[str, tuple[int, str]]:
+        """Which build of the index it was made from, and how far."""
+        build, revision, project = db.execute("SELECT build, revision, project FROM state").fetchone()
+        return build, (revision, project)
+
+    # --- the file ---------------------------------------------------------------------------------------------------
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None or self._owner != os.getpid():  # never across fork()
+            try:
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            except OSError as error:
+                raise IndexNotReady(self._repository, "its catalogue cannot be made on this disk", retry_after=30) from error
+            db = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = OFF")  # derived: what a power cut damages is made anew
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                db.close()
+                raise sqlite3.DatabaseError(f"made by another version (schema {version})")
+            if version == 0:
+                db.executescript(_SCHEMA)
+            self._db, self._owner = db, os.getpid()
+        return self._db
+
+    def _let_go(self) -> None:
+        if self._db is not None and self._owner == os.getpid():
+            self._db.close()
+        self._db = None
+
+    def _begin_anew(self, error: sqlite3.Error) -> None:
+        log.warning("the catalogue is made anew: repository=%s reason=%s", self._repository, error)
+        self._let_go()
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self._path}{suffix}")
+
+
+def _clear(db: sqlite3.Connection) -> None:
+    for table in ("projects", "releases", "requires", "words"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+
+
+def _put(db: sqlite3.Connection, project: str, rows: ProjectRows | None) -> None:
+    """Replace what is known of a project; None: it has no file any more."""
+    found = db.execute("SELECT id FROM projects WHERE project = ?", (project,)).fetchone()
+    if found:
+        db.execute("DELETE FROM projects WHERE id = ?", found)
+        db.execute("DELETE FROM words WHERE rowid = ?", found)
+    db.execute("DELETE FROM releases WHERE project = ?", (project,))
+    db.execute("DELETE FROM requires WHERE project = ?", (project,))
+    if rows is None:
+        return
+    made = db.execute(
+        "INSERT INTO projects(project, name, version, summary, updated, status, releases, files, bytes) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (project, *rows.short),
+    )
+    db.execute("INSERT INTO words(rowid, name, imports, keywords, summary) VALUES(?, ?, ?, ?, ?)", (made.lastrowid, *rows.words))
+    db.executemany("INSERT INTO releases VALUES(?, ?, ?)", [(project, version, at) for version, at in rows.releases])
+    db.executemany("INSERT OR IGNORE INTO requires VALUES(?, ?)", [(required, project) for required in rows.requires])
+
+
+def _summary(row: tuple[str, str, str, str, float, str]) -> ProjectSummary:
+    status: StatusMarker = next((marker for marker in STATUS_MARKERS if marker == row[5]), STATUS_MARKERS[0])
+    return ProjectSummary(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4]), status)
+
+
+def _time(unix: float) -> datetime:
+    return datetime.fromtimestamp(unix, timezone.utc)
