@@ -42,3 +42,9 @@ if MEASURING:
 PYTHON = f"py{MEASURING[0]}{MEASURING[1]}" if MEASURING else OURS
 os.environ["PYWHARF_MEASURING_PYTHON"] = PYTHON
 os.environ[f"PYWHARF_MEASURE_{PYTHON}"] = "--cov --cov-report="
+
+# Random examples are looked for at length on the Python that measures; the others are there for what differs between Pythons.
+for version in TESTED:
+    name = f"py{version[0]}{version[1]}"
+    if name != PYTHON:
+        os.environ.setdefault(f"PYWHARF_EXAMPLES_{name}", "20")

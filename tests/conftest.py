@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 # A slow machine is no bug. The automatic check tries the same examples each time, people's machines go on looking.
-settings.register_profile("pywharf", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+# PYWHARF_TEST_EXAMPLES: how many, where a hundred on one Python are enough for all.
+EXAMPLES = int(os.environ.get("PYWHARF_TEST_EXAMPLES") or 100)
+settings.register_profile("pywharf", deadline=None, derandomize="CI" in os.environ, print_blob=True, max_examples=EXAMPLES)
 settings.load_profile("pywharf")
 
 pytest.register_assert_rewrite("pywharf.testing.backend_suite")

@@ -55,7 +55,7 @@ class Where:
             raise click.UsageError("--secret is for --url; with --root give --secret_env VARIABLE, or nothing for the server's own right")
         if self.root is not None and self.ca_file is not None:
             raise click.UsageError("--ca_file is for --url")
-        if self.url is not None and self.secret is None and self.secret_env is None and not sys.stdin.isatty():
+        if self.url is not None and self.secret is None and self.secret_env is None and not somebody_is_there():
             raise click.UsageError("--url needs a secret of the repository: give --secret_env VARIABLE")
 
 
@@ -97,6 +97,11 @@ def where_options(function: Decorated) -> Decorated:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command  # type: ignore[no-any-return]
+
+
+def somebody_is_there() -> bool:
+    """Whether there is a terminal to ask on. A stream that was closed is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 @contextlib.contextmanager

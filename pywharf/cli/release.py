@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from pywharf.cli.managed import Where, managed, where_options
+from pywharf.cli.managed import Where, managed, somebody_is_there, where_options
 from pywharf.cli.positional import Positional, positionals
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def _check_reason(reason: str) -> None:
 
 def _ask(wanted: _Wanted, where: Where) -> None:
     """Let somebody think twice. Raises click.ClickException where the answer is no, click.Abort where there is none."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not somebody_is_there():
         raise click.UsageError("there is no terminal to ask on whether to delete for good: give --yes")
     _tell(f"This removes {wanted}, at {where.url or where.root}, for good. {_FOR_EVER}", err=True)
     if not click.confirm("Delete?", err=True):

@@ -51,11 +51,13 @@ def start(
     logs.remember_secret(initialize_token(layout.initialize_token, os.environ))
     wharf = Wharf(layout, settings)
     wharf.start()
+    app = make_app(wharf, settings)
     try:
-        serve(make_app(wharf, settings), host=host, port=port, options=cheroot_options, on_ready=_announcement(layout, wharf, host))
+        serve(app, host=host, port=port, options=cheroot_options, on_ready=_announcement(layout, wharf, host))
     except ValueError as error:  # a value of the right type that the HTTP server does not take
         raise click.UsageError(str(error)) from error
     finally:
+        app.close()
         wharf.close()
 
 

@@ -86,12 +86,8 @@ class LocalIndex:
             for missed in {PROJECT_KEY, key} - found.keys():
                 _surely_free(db, project, missed)
         status = self._read(found.get(PROJECT_KEY))
-        return Picture(
-            cursor,
-            status if isinstance(status, ProjectStatus) else ProjectStatus(),
-            key in found,
-            self._read(found.get(key)),
-        )
+        status = status if isinstance(status, ProjectStatus) else ProjectStatus()
+        return Picture(cursor, status, key in found, self._read(found.get(key)))
 
     def project_revision(self, project: ProjectName) -> int | None:
         """The revision of a project's page; None where no such project is known."""

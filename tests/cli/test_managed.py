@@ -12,7 +12,9 @@ import pytest
 from cli.released import CONFIG, WRITER, Shop, server, shop
 from cli.running import Run, environment
 
+from pywharf import stored_config
 from pywharf.layout import Layout
+from pywharf.stored_config import StoredConfig
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.live_server import LiveServer
 
@@ -49,17 +51,22 @@ def test_a_folder_that_no_server_had_is_refused(run: Run, tmp_path: Path) -> Non
     assert "is it the ROOT of a server?" in result.stderr
 
 
-def test_a_root_is_changed_while_no_server_runs(run: Run, tmp_path: Path) -> None:
-    config, wheel = tmp_path / "config.toml", make_wheel("demo", "1.0")
-    config.write_text(CONFIG)
+def test_roots_on_one_storage_that_no_server_runs_on_tell_each_others_changes(run: Run, tmp_path: Path) -> None:
+    wheel = make_wheel("demo", "1.0")
     (tmp_path / wheel.filename).write_bytes(wheel.data)
-    with LiveServer(tmp_path / "root", options=["--config", str(config)]):
-        pass
-    assert run("import", tmp_path, "local", "--root", tmp_path / "root").exit_code == 0
-    Layout(tmp_path / "root").index.joinpath("local.sqlite").unlink()  # it is derived, and made anew
+    roots = [tmp_path / "here", tmp_path / "there"]
+    for root in roots:
+        layout = Layout(root)
+        layout.prepare()
+        stored_config.replace(layout, StoredConfig(f'{CONFIG}path = "{tmp_path / "storage"}"\n', ""))
+    here, there = (("local", "demo", "--root", str(root)) for root in roots)
+    assert run("import", tmp_path, "local", "--root", roots[0]).exit_code == 0
 
-    assert run("yank", "local", "demo", "1.0", "--root", tmp_path / "root").stdout.startswith(f"yanked   {wheel.filename}\n")
-    assert run("status", "local", "demo", "quarantined", "--root", tmp_path / "root").exit_code == 0
+    assert run("status", *there).stdout == "demo is active\n"
+    assert run("status", *here, "--status", "quarantined").exit_code == 0
+    assert run("status", *there).stdout == "demo is quarantined\n"
+    assert run("yank", *there, "--version", "1.0").stdout.startswith(f"yanked   {wheel.filename}\n")
+    assert run("yank", *here, "--version", "1.0").stdout.startswith(f"already  {wheel.filename}\n")
 
 
 # --- in a process of their own ---------------------------------------------------------------------------------------
