@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["pywharf", "pywharf.*"]), *PLUGINS],
     package_dir={plugin: f"plugins/{plugin}" for plugin in PLUGINS},
-    package_data={"": ["py.typed"]},
+    package_data={"": ["py.typed"], "pywharf.web": ["static/*", "templates/*.tpl"]},
     install_requires=[
         "bottle>=0.13.4,<0.14",
         "cheroot>=11.1.2,<12",
@@ -33,10 +33,12 @@ setup(
         "multipart>=1.2.1,<3",
         "packaging>=24.2",
         "pydantic>=2.7,<3",
+        "readme_renderer[md]>=44,<47",
         "toml>=0.10.2,<0.11",
-        "urllib3>=2,<3",
+        "urllib3>=2.2,<3",
     ],
     extras_require={
+        "attestations": ["pypi-attestations>=0.0.30,<0.1", "sigstore>=4.5,<5"],
         "test": [
             "hypothesis>=6.112,<7",
             "pytest>=8.3,<10",

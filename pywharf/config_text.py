@@ -22,6 +22,7 @@ _RAISED_BY_TOML = (ValueError, LookupError, TypeError, AttributeError, Arithmeti
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LITERAL = re.compile(r"[ -&(-~]*")  # what may stand in single quotes: printable ASCII but the quote itself
 _AS_IT_IS = re.compile(r"[A-Za-z0-9 _.:/+*@-]")  # in double quotes; quotes, brackets, "#" and "=" confuse the reader in places
+_BRACES = "{}"  # confuse it in lists and tables only, and people read them in addresses
 _HEADER = re.compile(r"\s*\[\s*['\"]?([A-Za-z0-9._-]{1,64})['\"]?\s*\]\s*(?:#.*)?")
 
 
@@ -46,7 +47,10 @@ def toml_table(name: str, values: Mapping[str, TomlValue]) -> str:
 
     Raises ValueError for the little that TOML or its reader cannot hold, e.g. a lone surrogate, or NaN.
     """
-    lines = [f"[{_key(name)}]", *(f"{_key(key)} = {_value(value)}" for key, value in values.items())]
+    lines = [
+        f"[{_key(name)}]",
+        *(f"{_key(key)} = {_string(value, _BRACES) if isinstance(value, str) else _value(value)}" for key, value in values.items()),
+    ]
     text = "\n".join(lines) + "\n"
     document, problem = _load(text, "")
     if problem is not None or document != {name: _as_read(values)}:
@@ -113,10 +117,11 @@ def _value(value: TomlValue) -> str:
     return "[" + ", ".join(_value(one) for one in value) + "]"
 
 
-def _string(text: str) -> str:
+def _string(text: str, also: str = "") -> str:
+    """also: further characters that may stand as they are."""
     if ('"' in text or "\\" in text) and _LITERAL.fullmatch(text):
         return f"'{text}'"
-    return '"' + "".join(_escape(character) for character in text) + '"'
+    return '"' + "".join(character if character in also else _escape(character) for character in text) + '"'
 
 
 def _escape(character: str) -> str:

@@ -61,6 +61,15 @@ class FileTooLarge(WharfError):
         super().__init__(f"File too large: this repository takes files of at most {limit} bytes (max_file_bytes)")
 
 
+class StorageTakesLess(FileTooLarge):
+    """The storage takes no file as large, although the repository's configuration lets it pass."""
+
+    def __init__(self, size: int, reason: str) -> None:
+        super().__init__(size - 1)  # or less
+        self.reason = reason  # the storage's own words, safe to show
+        self.args = (f"File too large for the repository's storage: {reason}",)
+
+
 class FileConflict(WharfError):
     """The name of this distribution file is taken: by other bytes, by another sdist, or for ever by a deleted file."""
 
@@ -166,6 +175,15 @@ class AccessDenied(WharfError):
     def __init__(self, needed: str) -> None:
         self.needed = needed  # "read" or "write"
         super().__init__(f"The secret does not allow to {needed}")
+
+
+class ChangeRefused(AccessDenied):
+    """A rule of the storage refuses the change, though the secret may write there. Sent again unchanged it is refused again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("write")
+        self.reason = reason  # the storage's own words, safe to show
+        self.args = (f"The repository's storage refuses the change: {reason}",)
 
 
 class BackendUnavailable(WharfError):

@@ -72,6 +72,14 @@ class Layout:
         return self.root / "incoming"
 
     @property
+    def sessions(self) -> Path:
+        return self.root / "sessions.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        return self.root / "audit"
+
+    @property
     def log(self) -> Path:
         return self.root / "log"
 
@@ -94,7 +102,7 @@ class Layout:
                     write_whole(self.version, f"{VERSION}\n".encode())
                 found = self.version.read_text(encoding="ascii", errors="replace").strip()
                 if found == VERSION:  # nothing is made in a folder that is somebody else's
-                    for folder in (self.keys, self.index, self.names, self.cache, self.incoming, self.log):
+                    for folder in (self.keys, self.index, self.names, self.cache, self.incoming, self.audit, self.log):
                         make_folder(folder)
         except OSError as error:  # a TimeoutError of ours has no strerror
             raise LayoutUnusable(f"{self.root}: cannot be used as ROOT ({error.strerror or error})") from error

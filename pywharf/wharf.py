@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from pywharf import stored_config
 from pywharf.config import RepositorySettings, ServerSettings, parse
@@ -20,6 +21,7 @@ from pywharf.errors import AccessDenied, BackendUnavailable, ConfigInvalid, Inva
 from pywharf.keys import initialize_token
 from pywharf.layout import Layout
 from pywharf.model.names import repository_name
+from pywharf.repository.audit import ON_THIS_MACHINE, Audit, Event, Requester
 from pywharf.repository.repository import Repository
 from pywharf.stored_config import StoredConfig
 
@@ -32,8 +34,10 @@ log = logging.getLogger(__name__)
 class Generation:
     """The repositories of one configuration."""
 
-    def __init__(self, number: int, repositories: Mapping[str, Repository]) -> None:
+    def __init__(self, number: int, repositories: Mapping[str, Repository], configuration: str = "") -> None:
+        """configuration: tells this one from any other, the same in all processes on a ROOT; what is tied to it ends with it."""
         self.number = number
+        self.configuration = configuration
         self.repositories = repositories  # by name, lower case
         self._guard = threading.Lock()
         self._users = 0
@@ -101,6 +105,7 @@ class Wharf:
     def __init__(self, layout: Layout, settings: ServerSettings) -> None:
         self._layout = layout
         self._settings = settings
+        self._audit = Audit(layout.audit / "_server.jsonl", "this server")  # no repository can have that name
         self._guard = threading.Lock()  # held while the configuration is exchanged
         self._generation = Generation(0, {})
         self._stamp: tuple[int, ...] = ()
@@ -116,7 +121,7 @@ class Wharf:
             stored = stored_config.read(self._layout)
             if stored is None:
                 raise ConfigInvalid(str(self._layout.config), "ROOT has no configuration: start the server with --config")
-            self._swap(self._open(self._parse(stored)))
+            self._swap(self._open(self._parse(stored)), stored)
         self._follower = threading.Thread(target=self._follow, name="follow configuration", daemon=True)
         self._follower.start()
 
@@ -142,12 +147,14 @@ class Wharf:
 
     # --- initialise -------------------------------------------------------------------------------------------------
 
-    def initialize(self, config: str, admin_secret: str) -> None:
+    def initialize(self, config: str, admin_secret: str, *, requester: Requester = ON_THIS_MACHINE) -> None:
         """Serve another configuration from now on: parsed, checked and opened first, so that a failure changes nothing.
 
         Other processes follow within a second. The packages of a repository of the same name stay; grants end.
-        Raises ConfigInvalid; BackendUnavailable where ROOT or this process has no room for it.
+        Raises ConfigInvalid; AuditUnavailable; BackendUnavailable where ROOT or this process has no room for it; NotRecorded
+        where it was done.
         """
+        self._audit.check()
         with self._guard:
             parsed = parse(config, admin_secret, environ=None, allow_paths=False)
             try:
@@ -157,6 +164,7 @@ class Wharf:
                 raise BackendUnavailable("ROOT cannot be used for it; the server's log says more", retry_after=30) from error
         self.claim()
         log.info("initialised anew: repositories=%s", ",".join(sorted(parsed)))
+        self._audit.record(Event("initialize", repositories=tuple(sorted(parsed))), requester)
 
     def check_initialize_token(self, token: str) -> bool:
         """Whether this is the token that allows to initialise."""
@@ -166,6 +174,11 @@ class Wharf:
             log.error("nobody can initialise: %s", error)
             return False
         return hmac.compare_digest(_digest(token), _digest(expected))
+
+    @property
+    def sessions_path(self) -> Path:
+        """Where the sessions of browsers are kept, for every process on this ROOT."""
+        return self._layout.sessions
 
     @property
     def unclaimed(self) -> bool:
@@ -206,21 +219,21 @@ class Wharf:
         opened = self._open(parsed)
         try:
             for repository in opened.values():
-                _check(repository)
+                check_admin_secret(repository)
             self._stamp = stored_config.replace(self._layout, stored)
         except BaseException:
             _close(opened)
             raise
         try:
-            self._swap(opened)
+            self._swap(opened, stored)
         except BaseException:
             if kept is not None and self._generation is running:
                 self._stamp = stored_config.replace(self._layout, kept)
             raise
 
-    def _swap(self, repositories: Mapping[str, Repository]) -> None:
+    def _swap(self, repositories: Mapping[str, Repository], stored: StoredConfig) -> None:
         before = self._generation
-        generation = Generation(before.number + 1, repositories)
+        generation = Generation(before.number + 1, repositories, _digest(f"{stored.config}\0{stored.admin_secret}").hex())
         before.stop()
         try:
             generation.start()
@@ -244,7 +257,7 @@ class Wharf:
                 try:
                     stored = stored_config.read(self._layout)
                     if stored is not None:
-                        self._swap(self._open(self._parse(stored)))
+                        self._swap(self._open(self._parse(stored)), stored)
                         log.info("another process initialised anew: repositories=%s", ",".join(sorted(self._generation.repositories)))
                     self._stamp, told = found, ""
                 except (WharfError, OSError) as error:
@@ -255,14 +268,17 @@ class Wharf:
                     told = str(error)
 
 
-def _check(repository: Repository) -> None:
-    """Refuse an admin secret that the storage says may not read; a storage that cannot be asked now is no reason."""
+def check_admin_secret(repository: Repository, source: str = "admin_secret") -> None:
+    """Refuse an admin secret that the storage says may not read; a storage that cannot be asked now is no reason.
+
+    source: what was read, as a person knows it. Raises ConfigInvalid.
+    """
     try:
         repository.check_admin_access()
     except AccessDenied as error:
-        raise ConfigInvalid("admin_secret", "the storage says that this secret may not read it", table=repository.name) from error
+        raise ConfigInvalid(source, "the storage says that this secret may not read it", table=repository.name) from error
     except BackendUnavailable as error:
-        log.warning("initialised without having asked the storage: repository=%s reason=%s", repository.name, error)
+        log.warning("configured without having asked the storage: repository=%s reason=%s", repository.name, error)
 
 
 def _close(repositories: Mapping[str, Repository]) -> None:

@@ -43,18 +43,23 @@ PLUGIN_COMMANDS_MAY_IMPORT = {
 # `except Exception` (or wider) that does not raise again, with its reason.
 CATCHES_ALL = {
     "pywharf/backend/discovery.py": "whatever a stranger's module does at import may not stop the others",
+    "pywharf/repository/signatures.py": "whatever a library does with a hostile certificate: the signature is not verified, and the upload refused",
     "pywharf/repository/sync.py": "the sync loop goes on, whatever one turn met",
     "pywharf/web/app.py": "the top: a bug becomes a 500 with nothing private in it",
+    "pywharf/web/readme_process.py": "whatever a library does with a hostile text: the text is shown as it was written",
 }
 
 # Modules that speak HTTP outside of web/, as clients, with their reason.
 HTTP_CLIENTS = {
+    "pywharf/repository/source_client.py": "asks the index that files are imported from, whose statuses become errors here",
     "plugins/pywharf_github/transport.py": "asks git hosts, whose statuses become errors of pywharf's here",
     "plugins/pywharf_github/rest.py": "asks GitHub's REST API, whose statuses say what to tell a person",
 }
 
 # Modules of the core that name a backend, with their reason.
 NAMES_A_BACKEND = {
+    "pywharf/model/publisher.py": "identities that sign are named after the hosts that vouch for them, one of which has that name",
+    "pywharf/repository/signatures.py": "the same",
     "pywharf/testing/github_rest.py": "stands in for the host of that name",
 }
 

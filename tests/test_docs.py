@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import pkgutil
 import re
@@ -21,13 +22,14 @@ import toml
 import pywharf
 from pywharf import config
 from pywharf.backend.discovery import installed_plugins
-from pywharf.backend.settings import BackendConfig
+from pywharf.backend.settings import AdmissionRules, BackendConfig
 from pywharf.cli.environment import TypedCommand
 from pywharf.cli.main import cli
 from pywharf.config import ServerSettings
 from pywharf.errors import WharfError
 from pywharf.keys import TOKEN_VARIABLE
 from pywharf.layout import Layout
+from pywharf.repository.admission import CHECKS
 from pywharf.web.app import make_app
 from pywharf.web.responses import STATUS
 from pywharf.wharf import Wharf
@@ -195,6 +197,26 @@ def test_every_key_of_a_type_is_documented(type_: str) -> None:
     own = set(plugin.config_model.model_fields) - set(BackendConfig.model_fields)
 
     assert keys_in(section(page("reference/configuration.md"), f"## Type `{type_}`")) == own
+
+
+def test_every_key_of_the_rules_of_admission_is_documented_with_its_default() -> None:
+    text = section(page("reference/configuration.md"), "## How strict the checks of an upload are")
+
+    assert keys_in(text) == set(AdmissionRules.model_fields)
+    for key, default in AdmissionRules().model_dump().items():
+        shown = f'`"{default}"`' if isinstance(default, str) else rf"{default}(?: \([^|]*\))?"
+        assert re.search(rf"^\| `{key}` \|[^|]*\| {shown} \|", text, re.MULTILINE), f"{key} is {default} by default"
+
+
+def test_every_check_of_admission_is_documented_with_the_rule_that_governs_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|(?:[^|]*\|){3} ([^|]*)\|$", page("reference/admission.md"), re.MULTILINE)
+
+    assert sorted(name for name, _ in rows) == sorted(check.__name__ for check in CHECKS)
+    rules = {rule for _, cell in rows for rule in re.findall(r"`(\w+)`", cell)}
+    assert rules <= {*AdmissionRules.model_fields, "attestations"}
+    for check in CHECKS:
+        named_in_code = set(re.findall(r"rules\.(\w+)", inspect.getsource(check)))
+        assert named_in_code <= set(re.findall(r"`(\w+)`", dict(rows)[check.__name__])), check.__name__
 
 
 def test_every_toml_block_can_be_read() -> None:

@@ -11,6 +11,7 @@ has open.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import os
@@ -76,7 +77,15 @@ class FileCache:
             self._clear_leftovers()
         try:
             with locked(self._partial / _lock(key), timeout=PATIENCE):
-                return self.open(key, size) or self._fetch(key, size, sha256, fetch)
+                body = self.open(key, size)
+                if body is None:
+                    try:
+                        body = self._fetch(key, size, sha256, fetch)
+                    except OSError as error:
+                        if error.errno not in _FULL or not self._give_way(size or 0):
+                            raise
+                        body = self._fetch(key, size, sha256, fetch)
+                return body
         except TimeoutError as error:
             raise BackendUnavailable("another reader is still fetching this file", retry_after=30) from error
 
@@ -86,6 +95,7 @@ class FileCache:
             path = self._place(staged.ref.sha256)
             with contextlib.suppress(OSError):
                 make_folder(path.parent)
+                make_folder(self._partial)  # where the sweep has its lock
                 os.link(staged.path, path)
                 self._make_room(staged.ref.size)
 
@@ -123,8 +133,9 @@ class FileCache:
                 os.unlink(partial)
             file.seek(0)
         except BaseException:
-            file.close()
             partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what is buffered finds no room either
+                file.close()
             raise
         return FileBody(file, written)
 
@@ -148,6 +159,18 @@ class FileCache:
                 total -= size
         return max(0, self._max - total)
 
+    def _give_way(self, wanted: int) -> bool:
+        """Remove bodies of so many bytes, those longest unused: the disk has less room than the cache may take. False where none is here."""
+        freed = 0
+        for _, size, path in sorted(self._bodies()):
+            path.unlink(missing_ok=True)
+            freed += size
+            if freed >= wanted:
+                break
+        if freed:
+            log.warning("the disk is full, %d bytes of cached files were removed; set cache_max_bytes to less than there is room for", freed)
+        return freed > 0
+
     def _bodies(self) -> Iterator[tuple[float, int, Path]]:
         for folder in _files(self._folder):
             if len(folder.name) == 2:
@@ -160,6 +183,7 @@ class FileCache:
         return self._folder / key[:2] / key
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANOTHER = "what the git host sent is not the file that was stored: it has another size or sha256"
 
 

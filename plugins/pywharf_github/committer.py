@@ -46,6 +46,11 @@ class _Upload:
     done: bool = False
     failure: WharfError | None = None
 
+    @property
+    def largest(self) -> int:
+        """Bytes of its largest body."""
+        return max((body.size for _, body in self.bodies.values()), default=0)
+
     def end(self, failure: WharfError | None = None) -> None:
         self.done, self.failure = True, failure
 
@@ -69,7 +74,7 @@ class Committer:
         self._waiting: list[_Upload] = []
 
     def commit(self, change: Change, after: Cursor) -> None:
-        """Raises Moved, AccessDenied, BackendUnavailable, OSError for a staged file that cannot be read."""
+        """Raises Moved, AccessDenied, ChangeRefused, StorageTakesLess, BackendUnavailable, OSError for a staged file that cannot be read."""
         check_names(change)
         with self._turn.seat():
             upload = _Upload(change, after, {staged.ref.name: (staged, _body(staged)) for staged in change.files})
@@ -105,8 +110,10 @@ class Committer:
             if Draft(self._mirror, self._feed, tip, "").disturbed(upload.change, base):
                 raise Moved(upload.change.project)
         for staged, body in large:
-            with _refusal_told():
+            try:
                 upload.staged.append(self._staging.put(staged.path, body.blob.encode(), body.size))
+            except PushRefused as refused:
+                raise refused.translated(body.size) from refused
 
     def _wait(self, upload: _Upload) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -114,7 +121,12 @@ class Committer:
             self._waiting.append(upload)
         try:
             if not self._leading.acquire(timeout=PATIENCE):
-                raise busy(0)
+                with self._guard:
+                    if upload in self._waiting:
+                        self._waiting.remove(upload)
+                        raise busy(0)
+                # It is in a push already: how that ends has to be told, and comes within the bounds of whoever pushes.
+                self._leading.acquire()
             try:
                 if not upload.done:
                     self._lead(deadline)
@@ -150,7 +162,7 @@ class Committer:
                     return
         except PushRefused as refused:
             if len(taken) == 1:
-                taken[0].end(_unavailable(refused))
+                taken[0].end(refused.translated(taken[0].largest))
             else:  # one of them is to blame; the others shall not suffer
                 for upload in taken:
                     self._commit_all([upload], deadline)
@@ -223,18 +235,6 @@ def _bodies(uploads: Sequence[_Upload]) -> list[UnpackedObject]:
         if body.size <= LARGE
     }
     return list(found.values())
-
-
-@contextlib.contextmanager
-def _refusal_told() -> Iterator[None]:
-    try:
-        yield
-    except PushRefused as refused:
-        raise _unavailable(refused) from refused
-
-
-def _unavailable(refused: PushRefused) -> BackendUnavailable:
-    return BackendUnavailable(str(refused), retry_after=60)
 
 
 def _alike(error: WharfError) -> WharfError:

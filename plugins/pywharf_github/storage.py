@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, Entry, FileBody, FileRef, Flaw
 from pywharf.backend.settings import BackendSecret
-from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, InvalidName
+from pywharf.errors import AccessDenied, BackendUnavailable, ChangeRefused, FileMissing, InvalidName
 from pywharf_github import tree
 from pywharf_github.commits import COMMITTER
 from pywharf_github.committer import EMPTY, Committer
@@ -59,6 +59,7 @@ class GitHubBackend(Backend):
         self._folder = self._place.folder
         self._guard = threading.Lock()
         self._proof = Proof()
+        self._doubted = False  # whether it was asked if another branch is meant
 
     def access(self) -> Access:
         return self._remote.access()
@@ -174,9 +175,21 @@ class GitHubBackend(Backend):
                 if self._mirror.tip() is not None:
                     self._proof.withdraw()
                     raise BackendUnavailable(GONE)
+                self._doubt_branch()
             else:
                 self._mirror.follow(self._remote, tip)
         return tip
+
+    def _doubt_branch(self) -> None:
+        """Say, once, that the branch does not exist where others do: right before the first upload, or misspelled."""
+        if not self._doubted:
+            self._doubted = True
+            others = sorted(ref.removeprefix(b"refs/heads/").decode("utf-8", "replace") for ref in self._remote.refs(b"refs/heads/"))
+            if others:
+                log.warning(
+                    "the git repository has no branch %s, so nothing is listed until an upload makes it; it has %s: is `branch` right?",
+                    self._config.branch, ", ".join(others[:5]),
+                )  # fmt: skip
 
     def _replaced(self, known: bytes, tip: bytes) -> str:
         """What became of the branch, which was at `known` and does not come after it; "" where that cannot be told."""
@@ -258,6 +271,8 @@ def _os_errors_translated() -> Iterator[None]:
 def _needing(right: str) -> Iterator[None]:
     try:
         yield
+    except ChangeRefused:
+        raise
     except AccessDenied as error:
         raise AccessDenied(right) from error
 
@@ -267,7 +282,7 @@ def _refusals_translated() -> Iterator[None]:
     try:
         yield
     except PushRefused as refused:
-        raise BackendUnavailable(str(refused), retry_after=60) from refused
+        raise refused.translated() from refused
 
 
 def _translated(items: Iterator[T]) -> Iterator[T]:

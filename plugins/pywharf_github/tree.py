@@ -36,6 +36,7 @@ SERIAL_PATH: Path = (b".pywharf", b"serial")
 SIDECAR_SUFFIX = ".pywharf.jsonl"
 WIDE = 100  # things in a project's folder
 SHORTEST = 4  # steps to what lies in a project's folder itself, the first place there is
+DEEPEST = 16  # steps to where nobody looks any further: much deeper than anything belongs
 FILE_MODE, FOLDER_MODE = 0o100644, stat.S_IFDIR
 
 _SUFFIX = SIDECAR_SUFFIX.encode()
@@ -159,7 +160,10 @@ def find_folder(read: Read, root: bytes, path: Path) -> bytes | None:
 
 
 def changed_files(read: Read, old: bytes | None, new: bytes | None, at: Path = ()) -> Iterator[tuple[Path, bytes | None, bytes | None]]:
-    """Every file that differs between two trees: its path below `at`, its id before and after. Folders that are the same are not read."""
+    """Every file that differs between two trees: its path below `at`, its id before and after. Folders that are the same are not read.
+
+    A folder at the deepest is told as if it were a file: somebody's hand can put folders into folders without end.
+    """
     if old == new:
         return
     before, after = (read(tree) if tree else {} for tree in (old, new))
@@ -172,7 +176,9 @@ def changed_files(read: Read, old: bytes | None, new: bytes | None, at: Path = (
         if file_before != file_after:
             yield path, file_before, file_after
         folder_before, folder_after = _folder(was), _folder(now)
-        if folder_before or folder_after:
+        if len(path) >= DEEPEST and folder_before != folder_after:
+            yield path, folder_before, folder_after
+        elif folder_before or folder_after:
             yield from changed_files(read, folder_before, folder_after, path)
 
 

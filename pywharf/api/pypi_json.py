@@ -10,40 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timezone
 
-from packaging.version import Version
-
 from pywharf.api.core_metadata import CoreMetadata, CoreMetadataInvalid, parse_core_metadata
-from pywharf.api.releases import in_order, parse_version
+from pywharf.api.releases import Release, choose_release, releases_of
 from pywharf.model.project import ProjectDetail
 from pywharf.model.record import DistributionRecord, time_text
 
 Json = dict[str, object]
-
-
-@dataclass(frozen=True)
-class _Release:
-    spelling: str  # normalised; of equal ones the first
-    version: Version | None  # None: what the records say is no version
-    files: list[DistributionRecord] = field(default_factory=list)
-
-    @property
-    def yanked(self) -> bool:
-        return all(record.yanked is not None for record in self.files)
-
-    @property
-    def final(self) -> bool:
-        return self.version is not None and not self.version.is_prerelease
-
-    @property
-    def described_file(self) -> DistributionRecord:
-        """The file that speaks for the release: not yanked, with its core metadata, a wheel, as far as there is one."""
-        return min(
-            self.files,
-            key=lambda record: (record.yanked is not None, record.metadata is None, record.kind != "bdist_wheel", record.filename),
-        )
 
 
 def choose_described_file(detail: ProjectDetail, version: str | None) -> DistributionRecord | None:
@@ -53,7 +27,7 @@ def choose_described_file(detail: ProjectDetail, version: str | None) -> Distrib
     yanked one. Of its files a wheel is preferred, and one whose core metadata is kept.
     None: no such release, or no file is offered.
     """
-    release = _choose(_releases(detail), version)
+    release = choose_release(releases_of(detail.offered_files), version)
     return release.described_file if release else None
 
 
@@ -66,8 +40,8 @@ def render_pypi_json(
     core_metadata: of the file that `choose_described_file` names. None, or not readable: the record's own fields are shown.
     file_url: makes the URL of a file from its name. page_url: of the project's page for people. Clients want both absolute.
     """
-    releases = _releases(detail)
-    chosen = _choose(releases, version)
+    releases = releases_of(detail.offered_files)
+    chosen = choose_release(releases, version)
     if chosen is None:
         return None
     answer: Json = {
@@ -83,26 +57,6 @@ def render_pypi_json(
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
 
 
-def _releases(detail: ProjectDetail) -> list[_Release]:
-    """Ascending; equal versions of different spelling are one release."""
-    releases: list[_Release] = []
-    for spelling, files in in_order(detail.offered_files).items():
-        version = parse_version(spelling)
-        if version is None or not releases or releases[-1].version != version:
-            releases.append(_Release(spelling, version))
-        releases[-1].files.extend(files)
-    return releases
-
-
-def _choose(releases: list[_Release], version: str | None) -> _Release | None:
-    if version is None:
-        # max() gives the first of equals, hence the newest first.
-        return max(reversed(releases), key=lambda release: (not release.yanked, release.final), default=None)
-    parsed = parse_version(version)
-    named = (release for release in releases if release.version == parsed and (parsed is not None or release.spelling == version))
-    return next(named, None)
-
-
 def _parse(core_metadata: bytes | None) -> CoreMetadata | None:
     try:
         return None if core_metadata is None else parse_core_metadata(core_metadata)
@@ -110,7 +64,7 @@ def _parse(core_metadata: bytes | None) -> CoreMetadata | None:
         return None
 
 
-def _info(release: _Release, metadata: CoreMetadata | None, page_url: str) -> Json:
+def _info(release: Release, metadata: CoreMetadata | None, page_url: str) -> Json:
     record = release.described_file
     info: Json = {
         "name": record.name,

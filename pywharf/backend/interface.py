@@ -128,6 +128,7 @@ class Backend(ABC):
 
     Shared between threads; never across fork(). Every method checks the right it needs and raises AccessDenied;
     BackendUnavailable where the storage cannot be asked or cannot promise. Anything else is a bug.
+    (commit may say more: ChangeRefused, StorageTakesLess, where sending it again cannot help.)
     """
 
     @abstractmethod

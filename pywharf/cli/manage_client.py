@@ -31,7 +31,8 @@ MAX_SENTENCE = 1000  # characters of what a server says
 PIECE = 1 << 16  # bytes
 
 _PROBLEM = "application/problem+json"
-_OK, _UNAUTHORIZED = 200, 401
+_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
+_LONGEST_NUMBER = 6  # digits of seconds to wait that are repeated
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NOT_SENT = (NewConnectionError, ConnectTimeoutError, ProxyError, SSLError)  # before any word of the request
 
@@ -130,8 +131,11 @@ class ManageClient:
         reason = f"answers with status {answer.status}; is it a pywharf server, its address without /simple/?"
         if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == _PROBLEM:
             reason = _detail(answer.body) or reason
+            if answer.status == _NOT_FOUND and self._base.endswith("/simple"):
+                reason += "; --url is the server's address without /simple/"
         wait = answer.headers.get("Retry-After", "")
-        return ServerUnusable(self._base, reason + (f"; try again in {int(wait)} s" if wait.isascii() and wait.isdecimal() else ""))
+        told = wait.isascii() and wait.isdecimal() and len(wait) <= _LONGEST_NUMBER
+        return ServerUnusable(self._base, reason + (f"; try again in {int(wait)} s" if told else ""))
 
     def _not_understood(self) -> ServerUnusable:
         return ServerUnusable(self._base, "answers what cannot be understood: is it a pywharf server, and of a version like this one?")
@@ -218,4 +222,5 @@ def _why_not_reached(error: HTTPError) -> str:
         return f"its certificate is not trusted ({cause.verify_message}): --ca_file names the authorities to trust"
     if isinstance(error, SSLError):
         return f"no TLS connection can be made ({getattr(cause, 'reason', None) or type(cause or error).__name__})"
-    return f"cannot be reached ({type(error).__name__})"
+    system = error.__cause__
+    return f"cannot be reached ({(isinstance(system, OSError) and system.strerror) or type(error).__name__})"

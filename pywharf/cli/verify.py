@@ -80,9 +80,13 @@ class _Told:
             self._object({"files": summary.files, "bytes": summary.size, "found": summary.found, "mended": summary.mended})
         else:
             click.echo(
-                f"{self._repository}: {summary.files} files, {summary.size} bytes looked at; "
-                + (f"{summary.found} differences, {summary.mended} mended" if summary.found else "no difference")
+                f"{self._repository}: {_counted(summary.files, 'file')}, {summary.size} bytes looked at; "
+                + (f"{_counted(summary.found, 'difference')}, {summary.mended} mended" if summary.found else "no difference")
             )
 
     def _object(self, said: dict[str, object]) -> None:
         click.echo(json.dumps({"repository": self._repository, **said}))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -18,11 +18,13 @@ from pathlib import Path
 from pywharf.api.attestations import Attestation
 from pywharf.api.core_metadata import reliable_for_sdist
 from pywharf.api.file_digests import FileDigests
+from pywharf.api.metadata_facts import required_project
 from pywharf.api.upload import UploadForm, check_form
 from pywharf.backend.settings import AdmissionRules
 from pywharf.errors import InvalidName, UploadRejected
 from pywharf.model.names import DistributionName, metadata_filename, parse_filename
 from pywharf.model.record import DistributionRecord, Sha256, SideFile, now
+from pywharf.repository.archives.import_names import bounded, import_names
 from pywharf.repository.checks.attestations import attestations_are_of_this_file
 from pywharf.repository.checks.candidate import Candidate
 from pywharf.repository.checks.file_metadata import (
@@ -220,6 +222,8 @@ def _record(candidate: Candidate, metadata_bytes: bytes | None, upload_time: dat
         summary=_line(metadata.summary),
         keywords=_line(metadata.keywords),
         digests={"md5": form.md5, "blake2b_256": form.blake2b_256},
+        import_names=import_names(metadata, candidate.zip.names if candidate.is_wheel else ()),
+        requires=bounded(sorted({required_project(one) for one in metadata.requires_dist} - {""})),
     )
 
 

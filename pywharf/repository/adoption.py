@@ -6,8 +6,10 @@ skipped. Nothing that is known is ever changed here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -32,6 +34,8 @@ from pywharf.repository.repository import Repository
 
 SIDE_SUFFIXES = (".metadata", ".provenance")
 PIECE = 1 << 18  # bytes copied at a time
+
+_PROVENANCE = re.compile(r"\.[0-9a-f]{16}\.provenance$")
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +97,10 @@ class _Run:
 
     def look_at(self, file: FileRef) -> None:
         self._there.add(file.sha256 or f"{file.project}/{file.name}")
-        if not file.name or file.name.endswith(SIDE_SUFFIXES):
+        if not file.name:
+            return
+        if file.name.endswith(SIDE_SUFFIXES):
+            self._look_beside(file)
             return
         try:
             name = parse_filename(file.name)
@@ -110,6 +117,14 @@ class _Run:
             self._skip(file, str(error))
         except OSError as error:
             self._skip(file, f"it cannot be read ({error.strerror or type(error).__name__})")
+
+    def _look_beside(self, file: FileRef) -> None:
+        """Tell of what a deletion left that was cut short: nobody else would, and people delete what nobody may have."""
+        about = _PROVENANCE.sub("", file.name).removesuffix(".metadata")
+        with contextlib.suppress(InvalidName):
+            name = parse_filename(about)
+            if isinstance(self._repository.index.picture(name.project, name.key).document, Tombstone):
+                self._skip(file, "the file that it is about was deleted: remove it from the storage by hand")
 
     def missing(self) -> tuple[str, ...]:
         """Names of the files that a record speaks of and that have no body."""
@@ -148,7 +163,7 @@ class _Run:
                 raise FileConflict(file.name, f"the index knows {found.filename} with other content")
             return True
         if isinstance(found, Tombstone):
-            raise FileConflict(file.name, "it was deleted, and the name of a deleted file stays taken")
+            raise FileConflict(file.name, "it was deleted, and the name of a deleted file stays taken: remove it from the storage by hand")
         return False
 
     def _adopt(self, name: DistributionName, file: FileRef) -> None:

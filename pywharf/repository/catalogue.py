@@ -16,35 +16,24 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from pywharf.errors import IndexNotReady
 from pywharf.model.catalogue import Found, LatestRelease, ProjectSummary, Totals
 from pywharf.model.names import ProjectName
 from pywharf.model.record import STATUS_MARKERS, StatusMarker
-from pywharf.repository.catalogue_rows import ProjectRows, rows_of
-from pywharf.repository.index_walk import changed_projects, position
+from pywharf.repository.catalogue_rows import rows_of
+from pywharf.repository.catalogue_tables import clear, prepare, put
+from pywharf.repository.index_walk import changed_projects, oldest_revision, position
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.pictures import ProjectPicture
 from pywharf.repository.search_words import match_expression
 
 AT_ONCE = 50  # projects that a reader brings up to date before it is answered
 STEP = 200  # projects that are written in one transaction
+MOST_RANKED = 5_000  # projects among which a search finds the best
 MOST_RELEASES = 100_000  # that can be asked for by time
 
-_VERSION = 1
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), build TEXT NOT NULL, revision INTEGER NOT NULL, project TEXT NOT NULL);
-INSERT INTO state VALUES(1, '', -1, '');
-CREATE TABLE projects(id INTEGER PRIMARY KEY, project TEXT NOT NULL UNIQUE, name TEXT NOT NULL, version TEXT NOT NULL, summary TEXT NOT NULL,
-    updated REAL NOT NULL, status TEXT NOT NULL, releases INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
-CREATE TABLE releases(project TEXT NOT NULL, version TEXT NOT NULL, uploaded REAL NOT NULL, PRIMARY KEY(project, version)) WITHOUT ROWID;
-CREATE INDEX releases_by_time ON releases(uploaded);
-CREATE TABLE requires(required TEXT NOT NULL, project TEXT NOT NULL, PRIMARY KEY(required, project)) WITHOUT ROWID;
-CREATE INDEX requires_by_project ON requires(project);
-CREATE VIRTUAL TABLE words USING fts5(name, imports, keywords, summary, prefix='1 2 3', tokenize="unicode61 remove_diacritics 2");
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
 _LAST = "~"  # comes after every name of a project
 _SHORT = "p.project, p.name, p.version, p.summary, p.updated, p.status"
 
@@ -74,20 +63,17 @@ class Catalogue:
     def search(self, words: str, *, limit: int, offset: int = 0) -> Found:
         """Projects by a word of their name, their summary, their keywords or what they bring to import; the last word may be begun only.
 
-        words: as somebody typed them; without any, all projects by name. Best matches first.
+        words: as somebody typed them; without any, all projects by name. The project of just this name comes first, then the best
+        matches; of very many, which no ranking tells apart, those that changed last.
         """
         expression = match_expression(words)
         with self._current() as db:
             if not words.strip():
                 total = db.execute("SELECT count(*) FROM projects").fetchone()[0]
-                rows = db.execute(f"SELECT {_SHORT} FROM projects p ORDER BY p.project LIMIT ? OFFSET ?", (limit, offset))  # noqa: S608
+                rows = db.execute(f"SELECT {_SHORT} FROM projects p ORDER BY p.project LIMIT ? OFFSET ?", (limit, offset)).fetchall()  # noqa: S608
             elif expression:
                 total = db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (expression,)).fetchone()[0]
-                rows = db.execute(
-                    f"SELECT {_SHORT} FROM words JOIN projects p ON p.id = words.rowid WHERE words MATCH ? "  # noqa: S608
-                    "ORDER BY p.project = ? DESC, bm25(words, 10.0, 6.0, 3.0, 1.0), p.project LIMIT ? OFFSET ?",
-                    (expression, words.strip().lower(), limit, offset),
-                )
+                rows = _found(db, expression, canonicalize_name(words.strip()), limit, offset, ranked=total <= MOST_RANKED)
             else:
                 return Found(0, ())
             return Found(total, tuple(_summary(row) for row in rows))
@@ -125,10 +111,10 @@ class Catalogue:
         with self._told():
             return self._index.project_picture(project)
 
-    @property
     def is_behind(self) -> bool:
-        """Whether a thread is at work on it: what it shows is not all there is."""
-        return self._worker is not None
+        """Bring it up to date as far as that is quick. Whether there is more to do, so that what is asked now may not show all there is."""
+        with self._current():
+            return self._worker is not None
 
     # --- brought up to date -----------------------------------------------------------------------------------------
 
@@ -189,12 +175,17 @@ class Catalogue:
         try:
             of, after = self._at(db)
             if of != build:
-                _clear(db)
+                clear(db)
                 after = (-1, "")
+            oldest = oldest_revision(self._index)
+            if oldest is None or oldest > after[0]:  # all of it was read anew: what it no longer has is in no list of changes
+                db.execute("UPDATE state SET swept = 0")
             changed = changed_projects(self._index, after, most + 1)
             for _, project in changed[:most]:
-                _put(db, project, rows_of(self._index.project(project)))
+                put(db, project, rows_of(self._index.project(project)))
             complete = len(changed) <= most
+            if complete:
+                self._sweep(db)
             reached = max(everything, after) if complete else changed[most - 1]
             db.execute("UPDATE state SET build = ?, revision = ?, project = ?", (build, *reached))
             db.execute("COMMIT")
@@ -203,6 +194,16 @@ class Catalogue:
                 db.execute("ROLLBACK")
             raise
         return complete
+
+    def _sweep(self, db: sqlite3.Connection) -> None:
+        """Forget projects that the index does not have any more, where there may be such."""
+        if db.execute("SELECT swept FROM state").fetchone()[0]:
+            return
+        there = set(self._index.projects().names)
+        for (project,) in db.execute("SELECT project FROM projects").fetchall():
+            if project not in there:
+                put(db, project, None)
+        db.execute("UPDATE state SET swept = 1")
 
     def _at(self, db: sqlite3.Connection) -> tuple[str, tuple[int, str]]:
         """Which build of the index it was made from, and how far."""
@@ -218,14 +219,11 @@ class Catalogue:
             except OSError as error:
                 raise IndexNotReady(self._repository, "its catalogue cannot be made on this disk", retry_after=30) from error
             db = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = OFF")  # derived: what a power cut damages is made anew
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
+            try:
+                prepare(db)
+            except BaseException:
                 db.close()
-                raise sqlite3.DatabaseError(f"made by another version (schema {version})")
-            if version == 0:
-                db.executescript(_SCHEMA)
+                raise
             self._db, self._owner = db, os.getpid()
         return self._db
 
@@ -242,28 +240,20 @@ class Catalogue:
                 os.unlink(f"{self._path}{suffix}")
 
 
-def _clear(db: sqlite3.Connection) -> None:
-    for table in ("projects", "releases", "requires", "words"):
-        db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-
-
-def _put(db: sqlite3.Connection, project: str, rows: ProjectRows | None) -> None:
-    """Replace what is known of a project; None: it has no file any more."""
-    found = db.execute("SELECT id FROM projects WHERE project = ?", (project,)).fetchone()
-    if found:
-        db.execute("DELETE FROM projects WHERE id = ?", found)
-        db.execute("DELETE FROM words WHERE rowid = ?", found)
-    db.execute("DELETE FROM releases WHERE project = ?", (project,))
-    db.execute("DELETE FROM requires WHERE project = ?", (project,))
-    if rows is None:
-        return
-    made = db.execute(
-        "INSERT INTO projects(project, name, version, summary, updated, status, releases, files, bytes) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (project, *rows.short),
-    )
-    db.execute("INSERT INTO words(rowid, name, imports, keywords, summary) VALUES(?, ?, ?, ?, ?)", (made.lastrowid, *rows.words))
-    db.executemany("INSERT INTO releases VALUES(?, ?, ?)", [(project, version, at) for version, at in rows.releases])
-    db.executemany("INSERT OR IGNORE INTO requires VALUES(?, ?)", [(required, project) for required in rows.requires])
+def _found(
+    db: sqlite3.Connection, expression: str, project: str, limit: int, offset: int, *, ranked: bool
+) -> list[tuple[str, str, str, str, float, str]]:
+    """A part of the projects that match; ranked, or without a look at each of them."""
+    start = f"SELECT {_SHORT} FROM words JOIN projects p ON p.id = words.rowid WHERE words MATCH ? "  # noqa: S608 - a constant
+    if ranked:
+        by_weight = "ORDER BY p.project = ? DESC, bm25(words, 10.0, 6.0, 3.0, 1.0), p.project LIMIT ? OFFSET ?"
+        return db.execute(start + by_weight, (expression, project, limit, offset)).fetchall()
+    exact = db.execute(f"{start} AND p.project = ?", (expression, project)).fetchall()
+    before = len(exact)
+    shown = exact[offset : offset + limit]
+    # What changes is written again, and so has the greatest number.
+    others = f"{start} AND p.project != ? ORDER BY words.rowid DESC LIMIT ? OFFSET ?"
+    return shown + db.execute(others, (expression, project, limit - len(shown), max(0, offset - before))).fetchall()
 
 
 def _summary(row: tuple[str, str, str, str, float, str]) -> ProjectSummary:

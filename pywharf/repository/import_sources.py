@@ -105,7 +105,9 @@ class FolderSource:
         if not path.is_file() or path.is_symlink():
             self._strays.append((path.name, "it is a link, or no plain file"))
             return
-        modified = datetime.fromtimestamp(found.st_mtime, timezone.utc)
+        modified = None
+        with contextlib.suppress(ValueError, OverflowError, OSError):  # some file systems keep years of five digits
+            modified = datetime.fromtimestamp(found.st_mtime, timezone.utc)
         self._files.setdefault(name.project, []).append(OfferedFile(path.name, str(path), size=found.st_size, upload_time=modified))
 
     def _refuse(self, error: OSError) -> None:
@@ -155,7 +157,7 @@ class IndexSource:
 
     def receive(self, file: OfferedFile, write: Callable[[bytes], object], max_bytes: int) -> datetime | None:
         modified = self._client.file(file.url, write, max_bytes)
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             return email.utils.parsedate_to_datetime(modified or "").astimezone(timezone.utc)
         return None
 

@@ -159,7 +159,9 @@ class _Run:
                 return [Outcome("refused", name, "the source lists it, and does not have it")]
             except InvalidName as error:
                 return [Outcome("refused", name, error.reason)]
-            except (UploadRejected, FileConflict, FileTooLarge, ProjectClosed, SourceUnusable) as error:
+            except SourceUnusable as error:
+                return [Outcome("refused", name, error.reason if error.source == wanted.file.filename else str(error))]
+            except (UploadRejected, FileConflict, FileTooLarge, ProjectClosed) as error:
                 return [Outcome("refused", name, str(error))]
             except OSError as error:
                 return [Outcome("refused", name, f"it cannot be read ({error.strerror or type(error).__name__})")]

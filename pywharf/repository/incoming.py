@@ -1,7 +1,7 @@
 """Uploads in progress: where their bytes go before anything is decided about them.
 
-One folder per process, with a lock that the kernel frees when the process dies; at start the folders without a holder
-are swept, so a crash leaves nothing behind for longer than until the next start.
+One folder per process, with a lock that the kernel frees when the process dies. Folders without a holder are swept when a server
+starts, and when a process receives its first file: what a crash leaves behind stays no longer than that.
 """
 
 from __future__ import annotations
@@ -143,6 +143,8 @@ class Incoming:
                 try_lock(self._descriptor)
                 os.rename(hidden, mine)
                 self._mine, self._owner = mine, os.getpid()
+                with contextlib.suppress(OSError):
+                    self.sweep()
             return self._mine
 
     def _let_go(self) -> None:

@@ -23,6 +23,13 @@ def changed_projects(index: LocalIndex, after: tuple[int, str], limit: int) -> l
         return [(expect(row[0], int), ProjectName(expect(row[1], str))) for row in rows]
 
 
+def oldest_revision(index: LocalIndex) -> int | None:
+    """The revision of the project that changed longest ago; None where there is no project."""
+    with index.reading() as (db, _):
+        found = db.execute("SELECT min(revision) FROM projects").fetchone()[0]
+        return None if found is None else expect(found, int)
+
+
 def names_spelled(index: LocalIndex, spelling: str, value: str) -> list[ProjectName]:
     """The first names ever seen whose `spelling`, an expression of SQL over `project`, is `value`."""
     with index.reading() as (db, _):

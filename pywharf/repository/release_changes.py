@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_version
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pywharf.backend.interface import Change
 from pywharf.errors import ChangeRejected, InvalidName, ReleaseMissing
@@ -113,7 +113,7 @@ def target_of(project: ProjectName, version: str | None, filename: str | None) -
         return FileTarget(name)
     try:
         return ReleaseTarget(str(Version(version or "")))
-    except InvalidVersion as error:
+    except ValueError as error:  # InvalidVersion, or more digits than Python makes a number of
         raise ChangeRejected("version", f"{(version or '')[:200]!r} is no version as PEP 440 has them") from error
 
 

@@ -22,7 +22,8 @@ from pywharf.repository.connections import make_pool, proxy_of_environment
 
 MAX_REDIRECTS = 5
 SILENCE = 60.0  # seconds that a source may say nothing
-SLOWEST = 16 * 1024  # bytes a second, on average; a source gets 2 minutes on top
+SLOWEST = 16 * 1024  # bytes a second, on average
+PATIENCE = 120.0  # seconds that a source gets on top of that
 ATTEMPTS = 4  # of one page
 LONGEST_WAIT = 60.0  # seconds that a source may tell us to wait between two
 PIECE = 1 << 16  # bytes
@@ -102,10 +103,7 @@ class SourceClient:
                 return response, url
             target = response.headers.get("Location", "")
             response.close()
-            following = urljoin(url, target)
-            if not target or (parts.scheme == "https" and _split(following).scheme != "https"):
-                raise SourceUnusable(shown(url), "redirects to nowhere, or from https to http")
-            url = following
+            url = _followed(url, target)
         raise SourceUnusable(shown(url), f"redirects more than {MAX_REDIRECTS} times")
 
     def _check(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
@@ -129,18 +127,18 @@ class SourceClient:
         began, received = time.monotonic(), 0
         promised = response.headers.get("Content-Length", "")
         try:
-            while piece := response.read(PIECE, decode_content=False):
+            while piece := response.read1(PIECE, decode_content=False):  # what has come, so that the clock is looked at
                 received += len(piece)
                 if received > max_bytes:
                     raise SourceUnusable(shown(url), f"is larger than the {max_bytes} bytes that are taken")
-                if time.monotonic() - began > 120 + received / SLOWEST:
+                if time.monotonic() - began > PATIENCE + received / SLOWEST:
                     raise SourceBusy(shown(url), f"sends too slowly ({received} bytes so far)")
                 write(piece)
         except (HTTPError, ConnectionError, TimeoutError, ValueError) as error:
             raise SourceBusy(shown(url), f"breaks off ({_reason(error)})") from error
         else:
-            if promised.isdecimal() and int(promised) != received:
-                raise SourceBusy(shown(url), f"breaks off after {received} of {promised} bytes")
+            if promised.isdecimal() and int(promised[:20]) != received:  # a longer one is no number to Python, and no size either
+                raise SourceBusy(shown(url), f"breaks off after {received} of {promised[:20]} bytes")
             response.release_conn()
             return
         finally:
@@ -165,6 +163,17 @@ def _split(url: str) -> SplitResult:
     if "@" in parts.netloc:
         raise SourceUnusable(shown(url), "has credentials in it, which everybody can see: give --source_user and --source_secret_env")
     return parts
+
+
+def _followed(url: str, target: str) -> str:
+    """Where a redirect leads. Raises SourceUnusable."""
+    try:
+        following = urljoin(url, target) if target else ""
+    except ValueError:
+        following = ""
+    if not following or (_split(url).scheme == "https" and _split(following).scheme != "https"):
+        raise SourceUnusable(shown(url), "redirects to nowhere, or from https to http")
+    return following
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import threading
 
-from pywharf.errors import IndexNotReady
+from pywharf.errors import BackendUnavailable, IndexNotReady, NotRecorded
 from pywharf.repository.audit import Requester
 from pywharf.web.callers import Caller, bearer_token
 from pywharf.web.errors import BodyTooLarge, NotAuthenticated
 from pywharf.web.initialize_form import parse_initialize_form
 from pywharf.web.request import Request
 from pywharf.web.responses import Response, redirect, text
+from pywharf.web.sessions import Sessions
 from pywharf.web.throttle import Throttle
 from pywharf.wharf import Wharf
 
 MAX_FORM = 1024 * 1024  # bytes
 _HOST = re.compile(r"(localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+
+log = logging.getLogger(__name__)
 
 
 def index_mtime(request: Request, caller: Caller) -> Response:
@@ -33,8 +37,9 @@ def index_mtime(request: Request, caller: Caller) -> Response:
 class Initialize:
     """`POST /initialize/`: who may, and with what. Shared between threads."""
 
-    def __init__(self, wharf: Wharf, throttle: Throttle) -> None:
+    def __init__(self, wharf: Wharf, throttle: Throttle, sessions: Sessions) -> None:
         self._wharf = wharf
+        self._sessions = sessions
         self._throttle = throttle
         self._turn = threading.Lock()  # "once" is once, also for two who come at the same time
 
@@ -63,8 +68,20 @@ class Initialize:
         if request.content_length() > MAX_FORM:
             raise BodyTooLarge(MAX_FORM)
         form = parse_initialize_form(request.header("Content-Type") or "", request.read_all())
-        self._wharf.initialize(form.config, form.admin_secret, requester=Requester(request.peer, label=how))
+        try:
+            self._wharf.initialize(form.config, form.admin_secret, requester=Requester(request.peer, label=how))
+        except NotRecorded:  # it was done
+            self._end_sessions()
+            raise
+        self._end_sessions()
         return text(200, "OK: the server runs on the new configuration", reason="OK")
+
+    def _end_sessions(self) -> None:
+        """Sessions of another configuration are over by themselves; the same one, initialised again, ends them too."""
+        try:
+            self._sessions.end_all()
+        except BackendUnavailable as error:
+            log.warning("initialised, and sessions could not be ended: reason=%s", error)
 
 
 def is_from_here(request: Request) -> bool:

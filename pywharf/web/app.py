@@ -22,13 +22,24 @@ import bottle
 
 from pywharf.backend.interface import Access
 from pywharf.config import ServerSettings
-from pywharf.web import admin, files, health, upload
+from pywharf.web import admin, files, health, integrity, manage, static, upload
 from pywharf.web.callers import Callers, basic_credentials, bearer_token
+from pywharf.web.error_pages import failure, refusal
 from pywharf.web.errors import MethodNotAllowed, NotFound
+from pywharf.web.feeds import Feeds
+from pywharf.web.login import Login
 from pywharf.web.page_cache import PageCache
+from pywharf.web.pages.home import Home
+from pywharf.web.pages.lookup import Missing
+from pywharf.web.pages.manage import ACTIONS, Manage
+from pywharf.web.pages.project_list import project_list
+from pywharf.web.pages.release import ReleasePages
+from pywharf.web.pages.why import WhyPage
 from pywharf.web.pypi_json import PypiJson
+from pywharf.web.readme import Readmes
 from pywharf.web.request import Request
-from pywharf.web.responses import Body, Response, failure, refusal, status_of
+from pywharf.web.responses import Body, Response, status_of
+from pywharf.web.sessions import Sessions
 from pywharf.web.simple import SimplePages
 from pywharf.web.throttle import Throttle
 from pywharf.wharf import Wharf
@@ -52,23 +63,61 @@ class App:
 
     def __init__(self, wharf: Wharf, settings: ServerSettings, throttle: Throttle, cache: PageCache) -> None:
         self._wharf = wharf
-        self._callers = Callers(wharf, throttle)
+        self._readmes = Readmes()
+        self._sessions = sessions = Sessions(wharf.sessions_path)
+        self._callers = Callers(wharf, throttle, sessions, public_url=settings.public_url)
         self._bottle = bottle.Bottle()
         extra_index_url = settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else ""
-        simple = SimplePages(cache, extra_index_url)
+        public_url = settings.public_url.rstrip("/") + "/" if settings.public_url else None
+        simple = SimplePages(cache, extra_index_url, public_url)
         json = PypiJson(cache)
-        self._open("/health", "GET", health.health)
-        self._open("/initialize", "POST", admin.Initialize(wharf, throttle))
+        self._open("/health", "GET", health.HealthPage(self._callers))
+        self._open("/initialize", "POST", admin.Initialize(wharf, throttle, sessions))
+        login = Login(self._callers, sessions, settings.public_url)
+        self._open("/login", "GET", login.show)
+        self._open("/login", "POST", login.enter)
+        self._open("/logout", "GET", login.ask_to_leave)
+        self._open("/logout", "POST", login.leave)
+        self._open("/static/<name>", "GET", static.static_file)
         for address in ("/", "/simple", "/legacy"):
             self._route(address, "POST", Access.WRITE, upload.upload)
-        self._route("/", "GET", Access.READ, simple.home)
+        self._route("/", "GET", Access.READ, Home(settings.public_url))
         self._route("/simple", "GET", Access.READ, simple.project_list)
         self._route("/simple/<project>", "GET", Access.READ, simple.project_page)
         self._route("/simple//<project>", "GET", Access.READ, simple.project_page)  # as pipenv spells it; leads to the right one
         self._route("/simple/<project>/<filename>", "GET", Access.READ, files.distribution_file)
+        self._route("/integrity/<project>/<version>/<filename>/provenance", "GET", Access.READ, integrity.provenance)
         self._route("/pypi/<project>/json", "GET", Access.READ, json.project)
         self._route("/pypi/<project>/<version>/json", "GET", Access.READ, json.release)
         self._route("/index_mtime", "GET", Access.READ, admin.index_mtime)
+        for change in (manage.yank, manage.unyank, manage.delete):
+            self._route(f"/manage/<project>/{change.__name__}", "POST", Access.WRITE, change)
+        self._route("/manage/<project>/status", "POST", Access.WRITE, manage.set_status)
+        self._route("/manage/<project>/status", "GET", Access.READ, manage.status)
+        self._pages(settings)
+
+    def _pages(self, settings: ServerSettings) -> None:
+        """The routes for people."""
+        missing = Missing(settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else "")
+        self._route("/projects", "GET", Access.READ, project_list)
+        releases = ReleasePages(self._readmes, missing, settings.public_url)
+        self._route("/projects/<project>", "GET", Access.READ, releases.project)
+        # Before the pages of releases: "manage" is no version.
+        forms = Manage(self._callers, missing, settings.public_url)
+        self._open("/projects/<project>/manage", "GET", forms.show)
+        for action in ACTIONS:
+            self._open(f"/projects/<project>/manage/{action}/confirm", "POST", forms.confirm(action))
+            self._open(f"/projects/<project>/manage/{action}", "POST", forms.carry_out(action))
+        self._route("/projects/<project>/<version>", "GET", Access.READ, releases.release)
+        self._route("/projects/<project>/<version>/why", "GET", Access.READ, WhyPage(missing))
+        feeds = Feeds(settings.public_url)
+        self._route("/feeds/latest.atom", "GET", Access.READ, feeds.latest)
+        self._route("/feeds/<project>.atom", "GET", Access.READ, feeds.project)
+
+    def close(self) -> None:
+        """End what it started. No request may be under way."""
+        self._readmes.close()
+        self._sessions.close()
 
     @property
     def routes(self) -> list[Any]:
@@ -184,7 +233,8 @@ def _told(request: Request) -> str:
     told = traceback.format_exc()
     authorization = request.header("Authorization")
     credentials = basic_credentials(authorization)
-    for needle in (credentials and credentials.secret, bearer_token(authorization), authorization):
+    cookies = [value for pair in (request.header("Cookie") or "").split(";") if len(value := pair.partition("=")[2].strip()) > 20]
+    for needle in (credentials and credentials.secret, bearer_token(authorization), authorization, *request.confidential, *cookies):
         if needle:
             told = told.replace(needle, "***")
     return told

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import logging
 import re
 import time
@@ -17,8 +18,10 @@ from dataclasses import dataclass, field
 from pywharf.backend.interface import Access
 from pywharf.errors import AccessDenied
 from pywharf.repository.repository import Repository
+from pywharf.web.cookies import SESSION, CookieScope, cookie, cookie_scope
 from pywharf.web.errors import NotAuthenticated
 from pywharf.web.request import Request
+from pywharf.web.sessions import Session, Sessions
 from pywharf.web.throttle import Throttle
 from pywharf.wharf import Wharf
 
@@ -38,6 +41,7 @@ class Caller:
     repository: Repository
     access: Access
     secret: str = field(repr=False)
+    session: Session | None = None  # of a browser; None with Basic authentication
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,59 @@ class Credentials:
 class Callers:
     """The funnel. Shared between threads."""
 
-    def __init__(self, wharf: Wharf, throttle: Throttle, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        wharf: Wharf,
+        throttle: Throttle,
+        sessions: Sessions,
+        *,
+        public_url: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """public_url: where people reach this server; "" where that is not configured."""
         self._wharf = wharf
         self._throttle = throttle
+        self._sessions = sessions
+        self._public_url = public_url
         self._sleep = sleep
 
-    def identify(self, request: Request, needs: Access) -> Caller:
+    def identify(self, request: Request, needs: Access, *, by_form: bool = False) -> Caller:
         """The caller of a request, who may do what `needs` says.
 
+        An Authorization header decides alone; without one it is the session's cookie. by_form: the route takes forms of our own
+        pages, and looks at their token itself; any other route takes nothing but questions from a session.
         Raises NotAuthenticated (401), Throttled (429), AccessDenied (403: known, but not allowed), BackendUnavailable (503).
         """
-        credentials = basic_credentials(request.header("Authorization"))
-        if credentials is None:
+        authorization = request.header("Authorization")
+        if authorization is not None:
+            credentials = basic_credentials(authorization)
+            if credentials is None:
+                raise NotAuthenticated
+            request.caller = caller = self.check(request, credentials, needs)
+            return caller
+        session = self.session_of(request) if by_form or request.method in ("GET", "HEAD") else None
+        if session is None:
             raise NotAuthenticated
+        try:
+            caller = self.check(request, Credentials(session.repository, session.secret), needs)
+        except NotAuthenticated:  # the secret is right no more
+            self._sessions.end(session.cookie)
+            raise
+        request.caller = caller = dataclasses.replace(caller, session=session)
+        return caller
+
+    def cookie_scope(self, request: Request) -> CookieScope:
+        """Where browsers that reach us so send our cookies."""
+        return cookie_scope(request, self._public_url)
+
+    def session_of(self, request: Request) -> Session | None:
+        """The session of the cookie that was sent. Its secret may be right no more. Raises BackendUnavailable."""
+        value = cookie(request, SESSION, self.cookie_scope(request))
+        return self._sessions.find(value, request.generation.configuration) if value else None
+
+    def check(self, request: Request, credentials: Credentials, needs: Access) -> Caller:
+        """The caller that somebody claims to be. Raises as `identify` does."""
+        request.confidential.append(credentials.secret)
         repository = request.generation.find(credentials.user)
         access = self._access(request.peer, repository, credentials.secret, needs)
         if repository is None or access == Access.NONE:

@@ -69,9 +69,30 @@ class BodyTooLarge(WharfError):
         super().__init__(f"The body is too large: at most {limit} bytes are taken here")
 
 
+class MediaTypeNotTaken(WharfError):
+    """The body is of another kind than this route takes; it was not read."""
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(f"The body has to be {media_type}, and the Content-Type has to say so")
+
+
 class RangeNotSatisfiable(WharfError):
     """The Range that was asked for lies outside the file."""
 
     def __init__(self, size: int) -> None:
         self.size = size  # bytes
         super().__init__(f"The range lies outside the file, which has {size} bytes")
+
+
+class LoginNeeded(WharfError):
+    """A page whose forms change something was asked for with Basic authentication, which browsers send without being asked."""
+
+    def __init__(self) -> None:
+        super().__init__("This page is for a browser that is logged in: open /login/ first. Programs use /manage/<project>/ instead")
+
+
+class FormNotOurs(WharfError):
+    """A form that no page of this server sent, or one that is too old: nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("This form was not sent from a page of this server, or is too old: open the page again, with cookies allowed, and send it from there")

@@ -32,7 +32,7 @@ def distribution_file(request: Request, caller: Caller, project: str, filename: 
     if request.raw_path != f"/simple/{name}/{filename}":
         return redirect(request, f"simple/{name}/{filename}")
     etag = f'"sha256:{file.sha256}"'
-    fields = [("Cache-Control", "private, max-age=31536000, immutable"), ("Vary", "Authorization")]
+    fields = [("Cache-Control", "private, max-age=31536000, immutable"), ("Vary", "Authorization, Cookie")]
     if not none_match(request.header("If-None-Match"), etag):
         return not_modified(etag, fields)
     fields += [

@@ -35,7 +35,7 @@ def provenance(request: Request, caller: Caller, project: str, version: str, fil
     if project != name or request.raw_path.endswith("/"):
         return redirect(request, f"integrity/{name}/{version}/{filename}/provenance")
     etag = f'"sha256:{file.sha256}"'
-    fields = [("Cache-Control", "private, no-cache"), ("Vary", "Accept, Authorization")]
+    fields = [("Cache-Control", "private, no-cache"), ("Vary", "Accept, Authorization, Cookie")]
     if not none_match(request.header("If-None-Match"), etag):
         return not_modified(etag, fields)
     content = _read(caller, file)

@@ -7,7 +7,7 @@ that it was there is kept. A prefix comes as SCRIPT_NAME from whoever mounts the
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from pywharf.web.errors import BodyCutShort, LengthRequired, RequestInvalid
@@ -39,6 +39,8 @@ class Request:
         self.query: str = environ.get("QUERY_STRING", "")
         self.peer: str = environ.get("REMOTE_ADDR", "")  # of the connection
         self.repository_name = ""  # of the caller, once known: for the access log
+        self.caller: Any = None  # the `callers.Caller`, once known: for the frame of an error page
+        self.confidential: list[str] = []  # what may not be told of it, in a log neither
         self._unread: int | None = None
 
     @property

@@ -18,7 +18,9 @@ from pywharf.api.core_metadata import CoreMetadataInvalid
 from pywharf.api.negotiation import NotAcceptable
 from pywharf.errors import (
     AccessDenied,
+    AuditUnavailable,
     BackendUnavailable,
+    ChangeRejected,
     ConfigInvalid,
     FileConflict,
     FileMissing,
@@ -26,8 +28,10 @@ from pywharf.errors import (
     IndexNotReady,
     InvalidName,
     Moved,
+    NotRecorded,
     PluginUnusable,
     ProjectClosed,
+    ReleaseMissing,
     TooBusy,
     UploadRejected,
 )
@@ -35,6 +39,7 @@ from pywharf.web import errors, headers
 from pywharf.web.request import Request
 
 STATUS: Mapping[type[Exception], int] = {
+    ChangeRejected: 400,
     ConfigInvalid: 400,
     CoreMetadataInvalid: 400,
     InvalidName: 400,
@@ -44,8 +49,11 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RequestInvalid: 400,
     errors.NotAuthenticated: 401,
     AccessDenied: 403,
+    errors.FormNotOurs: 403,
+    errors.LoginNeeded: 403,
     ProjectClosed: 403,  # never 409, which twine's --skip-existing takes for "already there"
     FileMissing: 404,
+    ReleaseMissing: 404,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     NotAcceptable: 406,
@@ -53,15 +61,19 @@ STATUS: Mapping[type[Exception], int] = {
     errors.LengthRequired: 411,
     FileTooLarge: 413,
     errors.BodyTooLarge: 413,
+    errors.MediaTypeNotTaken: 415,
     errors.RangeNotSatisfiable: 416,
     errors.Throttled: 429,
+    AuditUnavailable: 503,
     BackendUnavailable: 503,
     IndexNotReady: 503,
     Moved: 503,
+    NotRecorded: 503,
     TooBusy: 503,
 }
 MAX_REASON = 200  # characters in the reason phrase; the body has the full text
 REALM = "pywharf"
+VARY = "Accept, Authorization, Cookie, Sec-Fetch-Mode"  # what decides about an answer that may be a page, or an error
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -98,8 +110,15 @@ class Response:
 
 def text(status: int, sentence: str, more: list[tuple[str, str]] | None = None, *, reason: str = "") -> Response:
     """A plain sentence. Control characters are taken out of it."""
-    fields = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "private, no-cache")]
-    return Response(status, printable(sentence).encode("utf-8", "replace"), fields + (more or []), reason)
+    fields = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "private, no-cache"),
+        *(more or []),
+    ]
+    if not any(name == "Vary" for name, _ in fields):
+        fields.append(("Vary", VARY))
+    return Response(status, printable(sentence).encode("utf-8", "replace"), fields, reason)
 
 
 def not_modified(etag: str, more: list[tuple[str, str]]) -> Response:
@@ -127,8 +146,19 @@ def redirect_away(request: Request, url: str) -> Response:
     return _moved(302, url + request.query_suffix())
 
 
+def see_other(request: Request, path: str) -> Response:
+    """303 to a route, after a form.
+
+    path: from the place the application is mounted at, e.g. "/projects/?q=a"; quoted already.
+    """
+    location = quote(request.script_name, encoding="latin-1").rstrip("/") + path
+    if "//" not in request.raw_path:
+        location = ("../" * (request.raw_path.count("/") - 1) or "./") + path.removeprefix("/")
+    return Response(303, b"", [("Location", location), ("Cache-Control", "no-store"), ("Referrer-Policy", "same-origin")])
+
+
 def _moved(status: int, location: str) -> Response:
-    more = [("Location", location), ("Vary", "Accept, Accept-Encoding, Authorization"), ("Referrer-Policy", "no-referrer")]
+    more = [("Location", location), ("Vary", "Accept, Accept-Encoding, Authorization, Cookie"), ("Referrer-Policy", "no-referrer")]
     return text(status, f"See {location}", more, reason=HTTPStatus(status).phrase)
 
 
@@ -139,7 +169,7 @@ def status_of(error: Exception) -> int:
 
 def refusal(request: Request, error: Exception) -> Response:
     """An error of the table as the response to a request."""
-    return _tell(request, status_of(error), str(error), _error_headers(error), getattr(error, "field", ""))
+    return _tell(request, status_of(error), str(error), error_headers(error), getattr(error, "field", ""))
 
 
 def failure(request: Request, reference: str) -> Response:
@@ -159,10 +189,11 @@ def _tell(request: Request, status: int, sentence: str, more: list[tuple[str, st
     return response
 
 
-def _error_headers(error: Exception) -> list[tuple[str, str]]:
+def error_headers(error: Exception) -> list[tuple[str, str]]:
+    """The header fields that belong to an error: Retry-After, Allow, and such."""
     if isinstance(error, errors.NotAuthenticated):
         return [("WWW-Authenticate", f'{error.scheme} realm="{REALM}"')]
-    if isinstance(error, (errors.Throttled, BackendUnavailable, IndexNotReady, TooBusy)):
+    if isinstance(error, (errors.Throttled, AuditUnavailable, BackendUnavailable, IndexNotReady, NotRecorded, TooBusy)):
         return [("Retry-After", str(error.retry_after))]
     if isinstance(error, errors.MethodNotAllowed):
         return [("Allow", ", ".join(error.allowed))]

@@ -19,7 +19,7 @@ from pywharf.web.page_cache import Page, PageCache, PageKey, make_page
 from pywharf.web.request import Request
 from pywharf.web.responses import Response, not_modified, redirect, redirect_away
 
-VARY = ("Vary", "Accept, Accept-Encoding, Authorization")
+VARY = ("Vary", "Accept, Accept-Encoding, Authorization, Cookie")
 # A page is data with links: whatever slips into it, nothing of it runs, is framed, or tells others where it was.
 _INERT = [
     ("X-Content-Type-Options", "nosniff"),

@@ -87,6 +87,7 @@ def test_no_redirect_is_followed_and_the_new_address_is_told(host: Host, status:
         (problem(404, "Project demo has no release 1.0"), "Project demo has no release 1.0"),
         (problem(503, "The storage is unavailable", Retry_After="7"), "The storage is unavailable; try again in 7 s"),
         (problem(503, "The storage is unavailable", Retry_After="Fri, 31 Dec 1999 23:59:59 GMT"), "The storage is unavailable"),
+        (problem(503, "The storage is unavailable", Retry_After="9" * 5000), "The storage is unavailable"),
         (problem(400, "x" * 5000), "x" * manage_client.MAX_SENTENCE),
         (problem(401, "Unauthorized"), "there is no repository local, or the secret is not one of its secrets"),
         (problem(500, ["no", "text"]), "answers with status 500; is it a pywharf server, its address without /simple/?"),
@@ -178,7 +179,13 @@ def test_a_change_whose_answer_got_lost_may_be_made(host: Host) -> None:
 
 
 def test_a_server_that_is_not_there_was_told_nothing() -> None:
-    assert refusal(client("http://127.0.0.1:1"), of_a_change=True) == "cannot be reached (NewConnectionError)"
+    assert refusal(client("http://127.0.0.1:1"), of_a_change=True) == "cannot be reached (Connection refused)"
+
+
+def test_the_address_for_uploads_is_told_from_that_of_the_server(host: Host) -> None:
+    host.answer = problem(404, "Not found: There is no such page")
+
+    assert refusal(client(f"{host.url}/simple/")) == "Not found: There is no such page; --url is the server's address without /simple/"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_sound_root_is_told_as_that(run: Run, root: Path) -> None:
 
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        f"one: 1 files, {len(WHEEL.data) + len(WHEEL.metadata)} bytes looked at; no difference",
+        f"one: 1 file, {len(WHEEL.data) + len(WHEEL.metadata)} bytes looked at; no difference",
         "two: 0 files, 0 bytes looked at; no difference",
     ]
 
@@ -54,7 +54,7 @@ def test_each_difference_is_a_line_and_the_exit_code_says_that_there_is_one(run:
         line
         == f"copy     one: packages/demo/{WHEEL.filename}: people do not find the file by its name; run this with --repair, which links it there"
     )
-    assert end.endswith("1 differences, 0 mended")
+    assert end.endswith("; 1 difference, 0 mended")
     assert result.exit_code == 1
     assert run("verify", root, "two").exit_code == 0
 

@@ -74,6 +74,7 @@ def test_the_record_says_what_the_file_says_and_not_what_the_form_says(uploader:
         "Acme.Demo",
         "1.0.0",
         requires_python=">= 3.8",
+        requires_dist=["Acme_Core>=1", "acme.core[fast]; extra == 'fast'", "-not a requirement"],
         extra_headers=[("Summary", "Größe ✓"), ("Keywords", "a,b"), ("Classifier", "Private :: X")],
     )
     before = datetime.now(timezone.utc)
@@ -98,6 +99,8 @@ def test_the_record_says_what_the_file_says_and_not_what_the_form_says(uploader:
         summary="Größe ✓",
         keywords="a,b",
         digests={"md5": hashlib.md5(wheel.data).hexdigest(), "blake2b_256": hashlib.blake2b(wheel.data, digest_size=32).hexdigest()},
+        import_names=("acme_demo",),
+        requires=("acme-core",),
     )
     assert admitted.record.metadata is not None
     assert admitted.record.metadata.sha256 == hashlib.sha256(wheel.metadata).hexdigest()

@@ -253,7 +253,20 @@ def test_a_deleted_file_is_never_adopted_again(world: World) -> None:
 
     assert report.adopted == ()
     assert report.skipped[0][0] == WHEEL.filename
-    assert "it was deleted, and the name of a deleted file stays taken" in report.skipped[0][1]
+    assert "it was deleted, and the name of a deleted file stays taken: remove it from the storage by hand" in report.skipped[0][1]
+
+
+@pytest.mark.parametrize("suffix", [".metadata", f".{WHEEL.sha256[:16]}.provenance"])
+def test_what_lies_beside_a_deleted_file_is_told_too(world: World, suffix: str) -> None:
+    repository = world.open(**PATIENT)
+    upload(repository, WHEEL)
+    world.storage().by_hand["demo", f"{WHEEL.filename}{suffix}"] = b"left by a deletion that was cut short"
+    assert update_index(repository).skipped == ()
+
+    put(MemoryBackend(world.storage()), WHEEL.filename, to_json(tombstone(WHEEL.filename)))
+
+    ((name, reason),) = update_index(repository).skipped
+    assert (name, reason) == (f"{WHEEL.filename}{suffix}", "the file that it is about was deleted: remove it from the storage by hand")
 
 
 def test_a_name_that_was_taken_otherwise_is_left_alone(world: World) -> None:

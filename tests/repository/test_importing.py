@@ -188,6 +188,7 @@ def test_a_file_that_is_not_what_the_source_says_is_refused(here: Stocked, more:
     (refused,) = [one for one in outcomes if one.kind == "refused"]
     assert refused.name == WHEEL.filename
     assert told in refused.detail
+    assert WHEEL.filename not in refused.detail, "the name is said before it"
     assert record(here, WHEEL) is None
     assert record(here, OTHER) is not None
 

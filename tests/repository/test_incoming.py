@@ -243,6 +243,17 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_has_is_not(in
         end(living)
 
 
+def test_who_receives_something_sweeps_before_also_where_nobody_started_a_server(incoming: Incoming, folder: Path) -> None:
+    killed, _ = uploading(folder)
+    living, theirs = uploading(folder)
+    try:
+        end(killed)
+        with incoming.receive() as file:
+            assert {path.parent for path in folder.rglob("*") if path.name != "lock" and path.is_file()} == {theirs.parent, file.path.parent}
+    finally:
+        end(living)
+
+
 def test_a_folder_in_the_making_is_left_alone_while_it_is_young(incoming: Incoming, folder: Path) -> None:
     incoming.sweep()
     (folder / ".123-0123abcd").mkdir()

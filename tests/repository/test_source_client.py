@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,7 +53,7 @@ class Host:
         self._server.server_close()
 
 
-def answer(status: int = 200, body: bytes = b"", length: int | None = None, **headers: str) -> Answer:
+def answer(status: int = 200, body: bytes = b"", length: int | str | None = None, **headers: str) -> Answer:
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
         for name, value in headers.items():
@@ -116,7 +118,7 @@ def test_a_redirect_that_comes_back_may_have_them_again(hosts: tuple[Host, Host]
     assert second.asked == [("/b", None)]
 
 
-@pytest.mark.parametrize("target", ["", "ftp://127.0.0.1/x", "/a", "file:///etc/hostname", "http://u:p@127.0.0.1/x"])
+@pytest.mark.parametrize("target", ["", "ftp://127.0.0.1/x", "/a", "file:///etc/hostname", "http://u:p@127.0.0.1/x", "http://[x/"])
 def test_a_redirect_to_nowhere_is_an_error(host: Host, target: str) -> None:
     host.answers["/a"] = answer(302, Location=target)
 
@@ -138,6 +140,7 @@ def test_a_redirect_to_nowhere_is_an_error(host: Host, target: str) -> None:
         (answer(200, b"x", Content_Encoding="gzip"), SourceUnusable),
         (answer(200, b"x" * 1001), SourceUnusable),
         (answer(200, b"short", length=900), SourceBusy),
+        (answer(200, b"short", length="9" * 5000), SourceBusy),
     ],
 )
 def test_every_other_answer_is_an_error_of_its_kind(host: Host, send: Answer, kind: type[SourceUnusable]) -> None:
@@ -193,6 +196,33 @@ def test_an_index_is_read_by_its_pages(host: Host) -> None:
     assert (bytes(body), written and written.year) == (b"bytes", 2015)
 
 
+@pytest.mark.parametrize("said", ["yesterday", "Fri, 31 Dec 9999 23:59:59 -2300", "Fri, 31 Dec 2024 23:59:59 -999999"])
+def test_a_time_that_cannot_be_is_none(host: Host, said: str) -> None:
+    host.answers["/f"] = answer(body=b"bytes", Last_Modified=said)
+
+    with contextlib.closing(IndexSource(f"{host.url}/simple", "", "", [], needs_hashes=True, connections=1)) as source:
+        assert source.receive(OfferedFile("f", f"{host.url}/f"), lambda piece: None, 100) is None
+
+
+def test_a_source_that_sends_a_byte_now_and_then_is_given_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_client, "PATIENCE", 0.2)
+    enough = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        answer(length=60_000)(handler)
+        with contextlib.suppress(OSError):  # the other end hangs up
+            while not enough.wait(0.05):
+                handler.wfile.write(b"x")
+
+    host.answers["/a"] = drip
+    threading.Timer(20, enough.set).start()
+
+    with client(host) as made, pytest.raises(SourceBusy, match="sends too slowly"):
+        fetched(made, f"{host.url}/a")
+    assert not enough.is_set(), "given up only when the source came to an end"
+    enough.set()
+
+
 def test_only_wanted_projects_are_asked_for(host: Host) -> None:
     host.answers["/simple/"] = answer(body=b"<a>acme-a</a><a>acme-b</a><a>other</a>", Content_Type="text/html")
 
@@ -235,6 +265,20 @@ def test_a_folder_is_walked_and_what_is_no_distribution_is_told_or_passed_over(t
         source.receive(file, body.extend, 10)
     with pytest.raises(OSError):
         source.receive(OfferedFile("x", str(tmp_path / "linked-1.0.tar.gz")), body.extend, 10)
+
+
+def test_a_folder_with_names_and_times_that_nobody_expects_is_walked_to_its_end(tmp_path: Path) -> None:
+    wheel = make_wheel("demo", "1.0")
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as place:
+        folder = Path(place)
+        (folder / wheel.filename).write_bytes(wheel.data)
+        os.utime(folder / wheel.filename, (1e12, 1e12))  # in the year 33658
+        (folder / os.fsdecode(b"\xff-1.0.tar.gz")).write_bytes(b"x")
+        source = FolderSource(folder, [])
+
+        assert list(source.names()) == ["demo"]
+        assert len(source.strays()) == 1
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:

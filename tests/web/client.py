@@ -19,8 +19,9 @@ from .fakes import READ
 class Answer:
     status: int
     reason: str
-    headers: dict[str, str]  # by name in lower case
+    headers: dict[str, str]  # by name in lower case; without cookies
     body: bytes
+    cookies: list[str] = field(default_factory=list)  # each Set-Cookie
 
     @property
     def text(self) -> str:
@@ -110,9 +111,11 @@ def call(app: App, environ: dict[str, Any]) -> Answer:
         pieces.close()  # type: ignore[attr-defined]
     ((status, headers),) = started
     code, _, reason = status.partition(" ")
+    cookies = [value for name, value in headers if name == "Set-Cookie"]
+    headers = [(name, value) for name, value in headers if name != "Set-Cookie"]
     names = [name.lower() for name, _ in headers]
     assert len(names) == len(set(names)), f"a header field is sent twice: {names}"
-    answer = Answer(int(code), reason, {name.lower(): value for name, value in headers}, body)
+    answer = Answer(int(code), reason, {name.lower(): value for name, value in headers}, body, cookies)
     if environ["REQUEST_METHOD"] != "HEAD" and answer.status != 304:
         assert answer.headers.get("content-length") == str(len(body))
     return answer

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from pywharf.config import ServerSettings
 from pywharf.web.app import App, make_app
+from pywharf.web.readme import Readmes
 from pywharf.web.throttle import Throttle
 
+from .browser import Browser
 from .client import Client, basic
 from .fakes import WRITE, FakeRepository, FakeWharf
 
@@ -68,3 +72,17 @@ def writer(app: App) -> Client:
 def stranger(app: App) -> Client:
     """Somebody without credentials."""
     return Client(app, None)
+
+
+@pytest.fixture
+def browser(app: App) -> Browser:
+    """A browser that nobody has logged in with."""
+    return Browser(app)
+
+
+@pytest.fixture(scope="module")
+def readmes() -> Iterator[Readmes]:
+    """The real thing, with patience for machines that are busy with other things."""
+    readmes = Readmes(patience=60.0, start_patience=60.0)
+    yield readmes
+    readmes.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,7 +18,9 @@ from pywharf.backend.settings import BackendConfig
 from pywharf.model.names import ProjectName, parse_filename
 from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import DistributionRecord, ProjectStatus, Sha256, SideFile
+from pywharf.repository.audit import Requester
 from pywharf.repository.changes import Uploaded
+from pywharf.repository.notices import Notice
 from pywharf.repository.repository import Health
 from pywharf.wharf import Wharf
 
@@ -73,8 +76,10 @@ class FakeRepository:
         self.received: list[FakeIncoming] = []
         self.uploads: list[tuple[str, UploadForm, bytes]] = []
         self.upload_result: Exception | bool = True
+        self.upload_warnings: tuple[str, ...] = ()
         self.synced: int | None = 1584379892
         self.is_ready = True
+        self.notices: tuple[Notice, ...] = ()
         self.renderings = 0
 
     def put(self, filename: str, data: bytes, metadata: bytes = b"") -> DistributionRecord:
@@ -140,18 +145,18 @@ class FakeRepository:
         return self.synced
 
     def health(self) -> Health:
-        return Health(self.is_ready, 1.0, "" if self.is_ready else "secret trouble in /srv/storage")
+        return Health(self.is_ready, 1.04, "" if self.is_ready else "secret trouble in /srv/storage", self.notices)
 
     @contextlib.contextmanager
     def receiving(self) -> Iterator[FakeIncoming]:
         self.received.append(FakeIncoming())
         yield self.received[-1]
 
-    def upload(self, secret: str, form: UploadForm, incoming: FakeIncoming) -> Uploaded:
+    def upload(self, secret: str, form: UploadForm, incoming: FakeIncoming, *, requester: Requester) -> Uploaded:
         if isinstance(self.upload_result, Exception):
             raise self.upload_result
         self.uploads.append((secret, form, bytes(incoming.data)))
-        return Uploaded(file_record(form.filename, bytes(incoming.data)), self.upload_result)
+        return Uploaded(file_record(form.filename, bytes(incoming.data)), self.upload_result, self.upload_warnings)
 
     def _raise(self) -> None:
         if self.trouble:
@@ -162,6 +167,7 @@ class FakeRepository:
 class FakeGeneration:
     number: int
     repositories: Mapping[str, FakeRepository]
+    configuration: str = "as it is"
 
     def find(self, name: str) -> FakeRepository | None:
         return self.repositories.get(name.lower())
@@ -179,6 +185,8 @@ class FakeWharf:
         self.unclaimed = True
         self.initialised: list[tuple[str, str]] = []
         self.refusal: Exception | None = None
+        self._folder = tempfile.TemporaryDirectory()
+        self.sessions_path = Path(self._folder.name, "sessions.sqlite")
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[FakeGeneration]:
@@ -195,7 +203,7 @@ class FakeWharf:
     def check_initialize_token(self, token: str) -> bool:
         return token == self.token
 
-    def initialize(self, config: str, admin_secret: str) -> None:
+    def initialize(self, config: str, admin_secret: str, *, requester: Requester) -> None:
         if self.refusal:
             raise self.refusal
         self.initialised.append((config, admin_secret))

@@ -37,7 +37,7 @@ def test_a_file_is_sent_as_it_is(client: Client) -> None:
         "content-disposition": "attachment",
         "accept-ranges": "bytes",
         "cache-control": "private, max-age=31536000, immutable",
-        "vary": "Authorization",
+        "vary": "Authorization, Cookie",
         "x-content-type-options": "nosniff",
     }
 

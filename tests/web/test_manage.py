@@ -269,6 +269,7 @@ def test_what_changes_is_a_post(refusing: App, method: str) -> None:
         (b'{"version":"1.0","reason":"a\\nb"}', "reason: holds U+000A; a reason is one line", "reason"),
         (b'{"version":"1.0","reason":"\\ud800"}', "reason: holds U+D800", "reason"),
         (b'{"version":"one"}', "version: 'one' is no version", "version"),
+        (b'{"version":"1.%s"}' % (b"1" * 5000), "version: '1.1111", "version"),  # more digits than Python makes a number of
         (b'{"filename":"../../etc/passwd"}', "filename: ", "filename"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_page_comes_in_the_format_asked_for(client: Client, target: str, accep
     answer = client.get(target, {"Accept": accept} if accept else {})
 
     assert (answer.status, answer.headers["content-type"]) == (200, content_type)
-    assert answer.headers["vary"] == "Accept, Accept-Encoding, Authorization"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding, Authorization, Cookie"
     assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
 

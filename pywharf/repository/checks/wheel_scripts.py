@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pywharf.repository.archives.limits import refused
 from pywharf.repository.checks.candidate import Candidate, of_wheel
+from pywharf.repository.checks.zip_names import folded
 
 _SCRIPTS = ("console_scripts", "gui_scripts")
 _NAME = re.compile(r"\w[\w.-]*", re.ASCII)
@@ -22,6 +23,9 @@ _LONGEST_NAME = 200  # characters: it becomes a file's name
 def entry_points_can_be_installed(candidate: Candidate) -> None:
     """Scripts have a name of letters, digits, ".", "_" and "-", and call `module:attribute`; no other group becomes a file."""
     name = f"{candidate.dist_info}/entry_points.txt"
+    for other in candidate.zip.names:
+        if other != name and folded(other) == name.lower() and "/" in other:
+            raise refused(f"{other!r} is the wheel's entry_points.txt on some systems and not on others")
     if name not in candidate.zip.names:
         return
     raw = candidate.zip.read(name)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -131,11 +135,62 @@ def test_the_cache_stays_within_its_bound_and_keeps_what_was_used_last(folder: P
     assert host.asked.count(host.body(3)[0]) == 1
 
 
+def test_what_was_uploaded_here_stays_within_the_bound_though_nothing_was_ever_fetched(folder: Path, host: Host, tmp_path: Path) -> None:
+    cache = FileCache(folder, 1000)
+    for number in range(30):
+        key, body = host.body(number)
+        staged = tmp_path / f"staged-{number}"
+        staged.write_bytes(body)
+        cache.adopt(StagedFile(FileRef("demo", f"demo-{number}", key, len(body)), staged))
+
+    assert 500 <= sum(path.stat().st_size for path in kept(folder)) <= 1000
+
+
 def test_two_processes_together_stay_near_the_bound(folder: Path, host: Host) -> None:
     caches = [FileCache(folder, 4000), FileCache(folder, 4000)]
     for number in range(200):
         host.get(caches[number % 2], number)
         assert sum(path.stat().st_size for path in kept(folder)) <= 4100
+
+
+def test_a_fetch_that_the_disk_has_no_room_for_leaves_nothing(folder: Path) -> None:
+    """In a process of its own, whose files may not grow: what is buffered cannot be written at the end either."""
+    script = """
+        import pathlib, resource, sys
+        from pywharf_github.cache import FileCache
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        try:
+            FileCache(pathlib.Path(sys.argv[1]), 10**9).fetch("aa" * 32, 50_000, "", lambda write: [write(b"x" * 1000) for _ in range(50)])
+        except OSError as error:
+            print(error.strerror)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(folder)], stdout=subprocess.PIPE, check=True, text=True)
+
+    assert done.stdout.strip() == os.strerror(errno.EFBIG)
+    assert [path.name for path in (folder / "partial").iterdir() if path.name.endswith(".part")] == []
+
+
+def test_where_the_disk_is_full_the_cache_gives_way(folder: Path, host: Host) -> None:
+    cache = FileCache(folder, 10_000)
+    for number in range(8):
+        host.get(cache, number)
+        os.utime(folder / host.body(number)[0][:2] / host.body(number)[0], (number, number))
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def nearly_full() -> None:
+        if sum(path.stat().st_size for path in kept(folder)) > 700:
+            full()
+
+    host.before = nearly_full
+
+    assert host.get(cache, 9) == host.body(9)[1]
+    assert {path.name for path in kept(folder)} == {host.body(number)[0] for number in (1, 2, 3, 4, 5, 6, 7, 9)}  # 0 was unused for longest
+    host.before = full
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        host.get(cache, 10)
+    assert list((folder / "partial").glob("*.part")) == []
 
 
 def test_a_reader_keeps_what_it_has_open_when_it_is_removed(folder: Path, host: Host) -> None:

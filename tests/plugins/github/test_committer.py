@@ -12,7 +12,7 @@ from plugins.github.hosted import DOCUMENT, Hosted, Server
 from pywharf_github import committer, staging, turn
 
 from pywharf.backend.interface import Access, Change
-from pywharf.errors import AccessDenied, BackendUnavailable, Moved
+from pywharf.errors import AccessDenied, BackendUnavailable, ChangeRefused, Moved, StorageTakesLess
 from pywharf.testing.backend_suite import Reader, commit, content
 from pywharf.testing.git_faults import Before, Hangup, LoseAnswer, Respond
 
@@ -47,9 +47,20 @@ def test_an_upload_is_one_commit_that_a_person_can_read(server: Server, hosted: 
     hosted.check()
 
 
-def test_the_first_commit_makes_the_branch_and_leaves_others_alone(hosted: Hosted, tmp_path: Path) -> None:
+def test_the_first_commit_makes_the_branch_and_leaves_others_alone(
+    hosted: Hosted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(hosted, tmp_path)
+    server.sync()
+    assert caplog.text == ""
+
     hosted.server.commit(hosted.repository, {"README": b"Hello"}, branch="other")
-    Server(hosted, tmp_path).publish("demo-1")
+    server = Server(hosted, tmp_path)
+    server.sync()
+    server.sync()
+    assert caplog.text.count("has no branch main") == 1  # a misspelled one would look like an empty repository
+    assert "it has other: is `branch` right?" in caplog.text
+    server.publish("demo-1")
 
     assert hosted.subjects() == ["Publish demo-1"]
     assert hosted.git("ls-tree", "--name-only", "other").split() == ["README"]
@@ -173,7 +184,7 @@ def test_a_change_that_the_host_refuses_does_not_take_the_others_with_it(hosted:
     outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{n}", body), cursor) for n, body in enumerate(bodies, 1)])
 
     assert (outcomes[0], outcomes[2]) == (None, None)
-    assert isinstance(outcomes[1], BackendUnavailable)
+    assert isinstance(outcomes[1], StorageTakesLess)
     assert "GH001" in outcomes[1].reason
     assert set(server.serials()) == {"demo-0", "demo-1", "demo-3"}
 
@@ -208,6 +219,21 @@ def test_nobody_waits_for_ever_for_the_turn(hosted: Hosted, tmp_path: Path, monk
         server.backend.commit(server.change("demo-1"), server.cursor())
     assert caught.value.retry_after >= 25
     assert time.monotonic() - began < 5
+
+
+def test_who_waits_in_vain_while_the_push_with_his_change_goes_on_is_told_how_it_ends(
+    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(hosted, tmp_path, {"min_push_interval": 1.0})
+    server.publish("demo-0")
+    cursor = server.cursor()
+    monkeypatch.setattr(committer, "PATIENCE", 2.0)
+    hosted.server.fail(Before(lambda: time.sleep(4)), service=PUSH, method="POST")
+
+    outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{number}"), cursor) for number in range(1, 4)])
+
+    assert outcomes == [None] * 3
+    assert set(server.serials()) == {f"demo-{number}" for number in range(4)}
 
 
 def test_a_push_that_is_overtaken_is_built_anew(hosted: Hosted, server: Server) -> None:
@@ -295,8 +321,25 @@ def test_a_refused_push_is_told_with_the_hosts_words(hosted: Hosted, server: Ser
     server.publish("demo-0")
     hosted.server.hook(hosted.repository, "pre-receive", "#!/bin/sh\necho 'only on weekdays'\nexit 1\n")
 
-    with pytest.raises(BackendUnavailable, match="only on weekdays"):
+    with pytest.raises(ChangeRefused, match="only on weekdays"):
         server.publish("demo-1")
+
+
+def test_a_hook_that_is_in_trouble_itself_is_no_rule(hosted: Hosted, server: Server) -> None:
+    server.publish("demo-0")
+    hosted.server.hook(hosted.repository, "pre-receive", "#!/bin/sh\necho 'Internal API unreachable'\nexit 1\n")
+
+    with pytest.raises(BackendUnavailable, match="Internal API unreachable"):
+        server.publish("demo-1")
+
+
+@pytest.mark.parametrize("size", [10, len(LARGE)], ids=["in the push", "ahead of it"])
+def test_a_push_that_is_too_large_for_what_stands_before_the_host_is_a_file_too_large(hosted: Hosted, server: Server, size: int) -> None:
+    server.publish("demo-0")
+    hosted.server.fail(Respond(413), service=PUSH, method="POST", times=None)
+
+    with pytest.raises(StorageTakesLess, match="takes no request this large"):
+        server.publish("demo-1", os.urandom(size))
 
 
 # --- large files ------------------------------------------------------------------------------------------------------

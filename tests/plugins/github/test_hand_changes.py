@@ -178,6 +178,18 @@ def test_links_and_submodules_are_no_files(server: Server, hosted: Hosted) -> No
     assert {file.name for file in server.backend.iter_files()} == {"demo-0", "demo-1", "demo-2"}
 
 
+def test_folders_in_folders_without_end_are_in_nobodys_way(server: Server, hosted: Hosted, tmp_path: Path) -> None:
+    deep = "packages/" + "d/" * 1500
+    hosted.git(
+        "fast-import", "--quiet",
+        given=f"commit refs/heads/main\ncommitter a <a@b> 1 +0000\ndata 0\nfrom {hosted.tip()}\nM 100644 inline {deep}x.whl\ndata 1\nx\n".encode(),
+    )  # fmt: skip
+
+    assert {file.name for file in server.backend.iter_files()} == {"demo-0", "demo-1", "demo-2"}
+    server.publish("demo-3")
+    assert both(server, hosted, tmp_path).keys() == {"demo-0", "demo-1", "demo-2", "demo-3"}
+
+
 def test_two_documents_of_one_key_are_one(server: Server, hosted: Hosted, tmp_path: Path) -> None:
     from pywharf_github import tree
 

@@ -72,6 +72,7 @@ def test_the_configuration_it_prints_is_one_that_a_server_takes_and_has_nothing_
             "git_url": hosts.git.url_template,
         }
     }
+    assert f'git_url = "{hosts.git.url_template}"' in config  # braces and all, as a person wrote it
     admin_secret = admin_secret.partition("\n")[2]
     assert toml.loads(admin_secret) == {"wheels": {"type": "github", "env": "NEEDLE"}}
     assert configuration.parse(config, admin_secret, environ={"NEEDLE": "x"})["wheels"].config.owner == "acme"

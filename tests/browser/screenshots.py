@@ -1,0 +1,52 @@
+"""Pictures of the pages, for people who look at them: `python -m tests.browser.screenshots [FOLDER] [NAME ...]`.
+
+FOLDER: docs/images by default. NAME: of pages, as `pages.py` has them, or `all`; those that the documentation shows by default.
+Each is taken on a phone and at a desk, in light and in dark: `<name>-<width>-<scheme>.png`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from pywharf.testing.live_server import LiveServer
+
+from .chromium import running_chromium
+from .pages import ANSWERS, PAGES, PICTURED, cookies_of_all, reach
+from .stock import fill
+from .visitor import DESK, PHONE, SCHEMES, Visitor, visiting
+
+ADDRESS = "https://packages.quay.example/"  # what the pages say in the place of a port of this machine
+TALLEST = 2400  # CSS pixels; what is below is cut off
+
+
+def main(arguments: list[str]) -> None:
+    folder = Path(arguments[0] if arguments else "docs/images")
+    wanted = set(arguments[1:]) or set(PICTURED)
+    pages = [page for page in (*PAGES, *ANSWERS) if page.name in wanted or wanted == {"all"}]
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as root:
+        server = LiveServer(Path(root, "root"), options=["--public_url", ADDRESS])
+        with server, running_chromium() as browser:
+            fill(server)
+            cookies = cookies_of_all(browser, server)
+            for page in pages:
+                for size, scheme in product((PHONE, DESK), SCHEMES):
+                    with visiting(browser, server.url, size=size, scheme=scheme, cookies=cookies[page.who], check=False) as visitor:
+                        reach(visitor, page)
+                        path = folder / f"{page.name}-{size[0]}-{scheme}.png"
+                        photograph(visitor, path)
+                        print(path)
+
+
+def photograph(visitor: Visitor, path: Path) -> None:
+    """Of the whole page, and at least of the whole screen."""
+    width, height = visitor.page.evaluate("() => [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
+    clip = {"x": 0, "y": 0, "width": width, "height": min(TALLEST, height)}
+    visitor.page.screenshot(path=path, full_page=True, clip=clip, animations="disabled", caret="hide")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
