@@ -168,7 +168,9 @@ class FileCache:
             if freed >= wanted:
                 break
         if freed:
-            log.warning("the disk is full, %d bytes of cached files were removed; set cache_max_bytes to less than there is room for", freed)
+            log.warning(
+                "the disk is full, %d bytes of cached files were removed; set cache_max_bytes to less than there is room for", freed
+            )
         return freed > 0
 
     def _bodies(self) -> Iterator[tuple[float, int, Path]]:

@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
@@ -30,7 +31,8 @@ from pywharf.repository.pictures import ProjectPicture
 from pywharf.repository.search_words import match_expression
 
 AT_ONCE = 50  # projects that a reader brings up to date before it is answered
-STEP = 200  # projects that are written in one transaction
+STEP = 50  # projects that are written in one transaction, which readers wait for
+BREATH = 0.005  # seconds between two of them, in which readers get their turn
 MOST_RANKED = 5_000  # projects among which a search finds the best
 MOST_RELEASES = 100_000  # that can be asked for by time
 
@@ -164,6 +166,8 @@ class Catalogue:
                     self._begin_anew(error)
                 if done:
                     self._worker = None
+            if not done:
+                time.sleep(BREATH)
 
     def _advance(self, db: sqlite3.Connection, most: int) -> bool:
         """Write what changed in at most so many projects; False where there is more. Another process may do the same at once."""

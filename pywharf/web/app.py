@@ -38,7 +38,7 @@ from pywharf.web.pages.why import WhyPage
 from pywharf.web.pypi_json import PypiJson
 from pywharf.web.readme import Readmes
 from pywharf.web.request import Request
-from pywharf.web.responses import Body, Response, status_of
+from pywharf.web.responses import Body, Response, not_kept, status_of
 from pywharf.web.sessions import Sessions
 from pywharf.web.simple import SimplePages
 from pywharf.web.throttle import Throttle
@@ -171,7 +171,9 @@ class App:
         """A route for callers."""
 
         def guarded(request: Request, **arguments: str) -> Response:
-            return handler(request, self._callers.identify(request, needs), **arguments)
+            caller = self._callers.identify(request, needs)
+            response = handler(request, caller, **arguments)
+            return not_kept(response) if caller.session else response
 
         self._open(address, method, guarded)
 

@@ -95,4 +95,6 @@ class FormNotOurs(WharfError):
     """A form that no page of this server sent, or one that is too old: nothing was done."""
 
     def __init__(self) -> None:
-        super().__init__("This form was not sent from a page of this server, or is too old: open the page again, with cookies allowed, and send it from there")
+        super().__init__(
+            "This form was not sent from a page of this server, or is too old: open the page again, with cookies allowed, and send it from there"
+        )

@@ -126,6 +126,12 @@ def not_modified(etag: str, more: list[tuple[str, str]]) -> Response:
     return Response(304, b"", [("ETag", etag), *more])
 
 
+def not_kept(response: Response) -> Response:
+    """The same for a browser, which would otherwise show it again after a logout: "Back" asks nobody for a page that may be kept."""
+    response.headers = [(name, "private, no-store" if name == "Cache-Control" else value) for name, value in response.headers]
+    return response
+
+
 def redirect(request: Request, target: str) -> Response:
     """301 to another route, the query kept.
 

@@ -38,7 +38,8 @@ HTML_HEADERS = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ("Cache-Control", "private, no-cache"),
+    # With `no-cache` a browser would show the whole page again after a logout: "Back" asks nobody.
+    ("Cache-Control", "private, no-store"),
     ("Vary", VARY),
 ]
 
@@ -78,7 +79,13 @@ def render(request: Request, template: str, **values: Any) -> str:
         return (root + path_of(path) or "./") + (f"?{fields}" if fields else "")
 
     text: str = _template(template).render(
-        {"root": root, "url": url, "stylesheet": f"{root}static/{STYLESHEET}?v={static_tag(STYLESHEET)}", "pywharf_version": __version__, **values}
+        {
+            "root": root,
+            "url": url,
+            "stylesheet": f"{root}static/{STYLESHEET}?v={static_tag(STYLESHEET)}",
+            "pywharf_version": __version__,
+            **values,
+        }
     )
     return text
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -51,16 +51,21 @@ def executable() -> str:
     return found
 
 
+def launching() -> dict[str, Any]:
+    """How Playwright is told to start it. Raises BrowserMissing."""
+    return {"executable_path": executable(), "headless": True, "args": ARGUMENTS, "timeout": 2 * PATIENCE}
+
+
 @contextmanager
-def running_chromium(*arguments: str) -> Iterator[Browser]:
+def running_chromium() -> Iterator[Browser]:
     """A browser process for as long as it is used. Raises BrowserMissing."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise BrowserMissing("playwright is not installed (`tox -e browser` has it)") from None
-    path = executable()
+    how = launching()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=[*ARGUMENTS, *arguments], timeout=2 * PATIENCE)
+        browser = playwright.chromium.launch(**how)
         try:
             yield browser
         finally:

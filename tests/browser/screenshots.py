@@ -1,15 +1,19 @@
 """Pictures of the pages, for people who look at them: `python -m tests.browser.screenshots [FOLDER] [NAME ...]`.
 
 FOLDER: docs/images by default. NAME: of pages, as `pages.py` has them, or `all`; those that the documentation shows by default.
-Each is taken on a phone and at a desk, in light and in dark: `<name>-<width>-<scheme>.png`.
+Each is taken on a phone and at a desk, in light and in dark: `<name>-<width>-<scheme>.png`. They have few colours, so that all of
+them together take little room in the repository. `tox -e screenshots` has what this needs.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from itertools import product
 from pathlib import Path
+
+from PIL import Image
 
 from pywharf.testing.live_server import LiveServer
 
@@ -20,6 +24,7 @@ from .visitor import DESK, PHONE, SCHEMES, Visitor, visiting
 
 ADDRESS = "https://packages.quay.example/"  # what the pages say in the place of a port of this machine
 TALLEST = 2400  # CSS pixels; what is below is cut off
+COLOURS = 96
 
 
 def main(arguments: list[str]) -> None:
@@ -45,7 +50,10 @@ def photograph(visitor: Visitor, path: Path) -> None:
     """Of the whole page, and at least of the whole screen."""
     width, height = visitor.page.evaluate("() => [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
     clip = {"x": 0, "y": 0, "width": width, "height": min(TALLEST, height)}
-    visitor.page.screenshot(path=path, full_page=True, clip=clip, animations="disabled", caret="hide")
+    taken = visitor.page.screenshot(full_page=True, clip=clip, animations="disabled", caret="hide")
+    with Image.open(io.BytesIO(taken)) as image:
+        few = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        few.save(path, "PNG", optimize=True)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,10 @@ def test_who_receives_something_sweeps_before_also_where_nobody_started_a_server
     try:
         end(killed)
         with incoming.receive() as file:
-            assert {path.parent for path in folder.rglob("*") if path.name != "lock" and path.is_file()} == {theirs.parent, file.path.parent}
+            assert {path.parent for path in folder.rglob("*") if path.name != "lock" and path.is_file()} == {
+                theirs.parent,
+                file.path.parent,
+            }
     finally:
         end(living)
 

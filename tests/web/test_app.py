@@ -22,7 +22,11 @@ WHEEL = "/simple/demo/demo-1.0-py3-none-any.whl"
 
 def filled(rule: str) -> str:
     """A route's rule with something in the place of its arguments."""
-    return re.sub(r"<(\w+)>", lambda match: {"project": "demo", "filename": "demo-1.0.tar.gz", "version": "1.0", "name": "pywharf.css"}[match[1]], rule)
+    return re.sub(
+        r"<(\w+)>",
+        lambda match: {"project": "demo", "filename": "demo-1.0.tar.gz", "version": "1.0", "name": "pywharf.css"}[match[1]],
+        rule,
+    )
 
 
 def test_every_route_but_the_open_ones_answers_a_stranger_with_401(app: App, stranger: Client) -> None:
@@ -32,7 +36,9 @@ def test_every_route_but_the_open_ones_answers_a_stranger_with_401(app: App, str
             answered[method, route.rule] = stranger.send(method, filled(route.rule), body=Unreadable(), length=10)
 
     assert len(answered) > 30
-    assert {address for address, answer in answered.items() if answer.status != 401} == OPEN | {("HEAD", rule) for method, rule in OPEN if method == "GET"}
+    assert {address for address, answer in answered.items() if answer.status != 401} == OPEN | {
+        ("HEAD", rule) for method, rule in OPEN if method == "GET"
+    }
     assert all("www-authenticate" in answer.headers for address, answer in answered.items() if answer.status == 401)
 
 

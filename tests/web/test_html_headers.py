@@ -101,3 +101,25 @@ def test_nothing_that_depends_on_who_asks_is_kept_for_somebody_else(app: App) ->
             varies = set(answer.headers.get("vary", "").replace(" ", "").split(","))
             assert said.startswith("private") or said == "no-store" or answer.status == 301, target
             assert {"Authorization", "Cookie"} <= varies, target
+
+
+def test_a_browser_keeps_nothing_that_it_was_shown_in_a_session(app: App) -> None:
+    browser = Browser(app)
+    browser.log_in("local", "write")
+    seen = set()
+    for method, target in targets(app):
+        if method != "GET" or target.startswith(("/login", "/logout", "/health", "/static")):
+            continue
+        answer = browser.get(target)
+        if answer.status == 200:
+            seen.add(target)
+            assert answer.headers["cache-control"] == "private, no-store", target
+
+    assert {"/simple/", "/simple/demo/", f"/simple/demo/{WHEEL.filename}", "/projects/demo/", "/feeds/demo.atom"} <= seen
+
+
+def test_installers_go_on_keeping_pages_and_files(app: App) -> None:
+    client = Client(app, basic("local", "read"))
+
+    assert client.get("/simple/demo/").headers["cache-control"] == "private, no-cache"
+    assert client.get(f"/simple/demo/{WHEEL.filename}").headers["cache-control"] == "private, max-age=31536000, immutable"

@@ -11,7 +11,12 @@ from pywharf.web.responses import MAX_REASON, STATUS, Response, printable, statu
 
 BELOW_THE_WEB: list[type[WharfError]] = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WharfError)]
 OF_THE_WEB: list[type[WharfError]] = [kind for kind in vars(web_errors).values() if isinstance(kind, type) and issubclass(kind, WharfError)]
-TOLD_ELSEWHERE: set[type[WharfError]] = {WharfError, errors.LayoutUnusable, errors.SourceUnusable}  # on the command line only
+TOLD_ELSEWHERE: set[type[WharfError]] = {  # on the command line only
+    WharfError,
+    errors.LayoutUnusable,
+    errors.ServerUnusable,
+    errors.SourceUnusable,
+}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in (*BELOW_THE_WEB, *OF_THE_WEB) if kind not in TOLD_ELSEWHERE])

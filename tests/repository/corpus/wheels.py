@@ -82,7 +82,11 @@ REFUSED = [
     refused("entry_points_can_be_installed", "script-in-an-indented-line", scripts("[console_scripts]\na = demo:one\n b = demo:two\n")),
     refused("entry_points_can_be_installed", "group-in-an-indented-line", scripts("[x]\na = demo:one\n [console_scripts]\nb = demo:two\n")),
     refused("entry_points_can_be_installed", "line-without-a-target", scripts("[console_scripts]\nevil\n")),
-    refused("entry_points_can_be_installed", "entry-points-in-other-letters", with_(info("Entry_Points.txt", b"[console_scripts]\n../evil = demo:main\n"))),
+    refused(
+        "entry_points_can_be_installed",
+        "entry-points-in-other-letters",
+        with_(info("Entry_Points.txt", b"[console_scripts]\n../evil = demo:main\n")),
+    ),
     refused("entry_points_can_be_installed", "entry-points-not-utf-8", with_(info("entry_points.txt", b"[x]\na = \xff\n"))),
     refused("record_can_be_read", "no-record", with_(without=["RECORD"])),
     refused("record_can_be_read", "record-with-two-columns", recorded("demo.py,\n")),
