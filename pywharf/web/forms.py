@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 
 def read_form(request: Request) -> Mapping[str, str]:
-    """The fields of a form, each once. The caller has been found already: a stranger's body is not read further than this.
+    """The fields of a form, each once. But for the login's, the caller has been found already.
 
     Raises BodyTooLarge and MediaTypeNotTaken before anything is read; RequestInvalid, LengthRequired, BodyCutShort.
     """
@@ -53,16 +53,15 @@ def check_origin(request: Request, public_url: str) -> None:
 
 def _is_ours(origin: str, request: Request, public_url: str) -> bool:
     try:
-        parts = urlsplit(origin.strip())
+        theirs = urlsplit(origin.strip())
         ours = urlsplit(public_url)
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or not parts.netloc:  # "null" too
+    if theirs.scheme not in ("http", "https") or not theirs.netloc:  # "null" too
         return False
-    if parts.netloc.lower() == ours.netloc.lower():
-        return parts.scheme == ours.scheme
-    if parts.scheme == "http" and request.scheme == "https":  # somebody on the way could have made that page
+    if theirs.netloc.lower() == ours.netloc.lower().removesuffix(":443"):
+        return theirs.scheme == ours.scheme
+    if theirs.scheme == "http" and request.scheme == "https":  # somebody on the way could have made that page
         return False
-    return (
-        parts.netloc.lower() == (request.header("Host") or "").strip().lower()
-    )  # a proxy that ends TLS leaves us only the host to compare
+    # A proxy that ends TLS leaves us only the host to compare.
+    return theirs.netloc.lower() == (request.header("Host") or "").strip().lower()

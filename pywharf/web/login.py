@@ -15,13 +15,14 @@ from pywharf.web.callers import Callers, Credentials
 from pywharf.web.cookies import LOGIN, LOGIN_LASTS, SESSION, cookie, drop_cookie, set_cookie
 from pywharf.web.errors import FormNotOurs, NotAuthenticated, Throttled
 from pywharf.web.forms import check_origin, read_form
-from pywharf.web.navigation import local_path
+from pywharf.web.navigation import is_from_browser, local_path
 from pywharf.web.request import Request
 from pywharf.web.responses import Response, see_other
 from pywharf.web.sessions import Sessions
 from pywharf.web.templating import page
 
 WRONG = "There is no repository of this name with this secret. Both are told apart letter by letter; the secret also by case."
+TOO_OLD = "This form was too old, or your browser keeps no cookies for this server. Here is a new one."
 # 401 has to name a scheme. With any that browsers know they would ask in a window of their own, on top of the form.
 CHALLENGE = ("WWW-Authenticate", 'Cookie realm="pywharf"')
 
@@ -47,10 +48,12 @@ class Login:
         check_origin(request, self._public_url)
         form = read_form(request)
         nonce = self._nonce(request)
-        if not nonce or not hmac.compare_digest(_token(nonce), form.get("form_token", "").encode("utf-8", "replace")):
-            raise FormNotOurs
         following = local_path(form.get("next", "/"))
         name, secret = form.get("pkg_repo_name", "").strip(), form.get("pkg_repo_secret_raw", "")
+        if not nonce or not hmac.compare_digest(_token(nonce), form.get("form_token", "").encode("utf-8", "replace")):
+            if not is_from_browser(request):
+                raise FormNotOurs
+            return self._form(request, following, name=name, problem=TOO_OLD, status=403)
         try:
             caller = self._callers.check(request, Credentials(name, secret), Access.READ)
         except NotAuthenticated:

@@ -124,7 +124,11 @@ def test_a_login_form_needs_the_cookie_that_came_with_it(app: App) -> None:
         browser = Browser(app, cookies=cookies)
         fields = {"pkg_repo_name": "local", "pkg_repo_secret_raw": READ, "form_token": sent}
         answer = browser.post("/login/", fields, {"Origin": None, "Sec-Fetch-Site": None})
-        assert (answer.status, answer.cookies) == (403, [])
+        assert answer.status == 403
+        assert "pywharf" not in browser.cookies
+        assert READ not in answer.text
+        browser.cookies = cookies
+        assert browser.post("/login/", fields, {"Sec-Fetch-Mode": "cors"}).cookies == []
     fields = {"pkg_repo_name": "local", "pkg_repo_secret_raw": READ}
     assert Browser(app, cookies=dict(victim.cookies)).post("/login/", fields).status == 403
 
@@ -201,3 +205,25 @@ def test_a_form_that_ends_early_is_refused(app: App) -> None:
     browser.get("/login/")
 
     assert browser.post("/login/", b"pkg_repo_name=local", length=1000).status == 400
+
+
+def test_a_login_form_that_is_too_old_comes_back_with_what_was_typed_but_the_secret(browser: Browser) -> None:
+    browser.get("/login/")
+    token = browser.form_token
+    browser.cookies.clear()
+
+    fields = {"pkg_repo_name": "local", "pkg_repo_secret_raw": READ, "form_token": token, "next": PAGE}
+    answer = browser.post("/login/", fields)
+
+    assert answer.status == 403
+    assert "too old" in answer.text
+    assert 'value="local"' in answer.text
+    assert READ not in answer.text
+    assert browser.send_login("local", READ, PAGE).status == 303
+
+
+@pytest.mark.parametrize("public_url", ["https://packages.example:443/", "https://packages.example/"])
+def test_the_usual_port_need_not_be_said(wharf: FakeWharf, public_url: str) -> None:
+    app = make_app(wharf.wharf, ServerSettings(public_url=public_url))
+
+    assert Browser(app).log_in("local", READ, headers={"Origin": "https://packages.example"}).status == 303
