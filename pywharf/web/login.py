@@ -21,7 +21,7 @@ from pywharf.web.responses import Response, see_other
 from pywharf.web.sessions import Sessions
 from pywharf.web.templating import page
 
-WRONG = "There is no repository of this name with this secret. Both are told apart letter by letter; the secret also by case."
+WRONG = "No repository has this name and this secret. Check both: in the secret, upper and lower case matter."
 TOO_OLD = "This form was too old, or your browser keeps no cookies for this server. Here is a new one."
 # 401 has to name a scheme. With any that browsers know they would ask in a window of their own, on top of the form.
 CHALLENGE = ("WWW-Authenticate", 'Cookie realm="pywharf"')

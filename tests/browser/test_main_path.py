@@ -68,7 +68,7 @@ def test_the_whole_way_from_login_to_logout(
         page.get_by_label("Secret").fill(ours.write_secret + "x")
         press(visitor, "Log in")
         page.get_by_role("alert").wait_for()
-        assert "no repository of this name with this secret" in visitor.text
+        assert "No repository has this name and this secret" in visitor.text
         assert page.get_by_label("Repository").input_value() == ours.name
         page.get_by_label("Secret").fill(ours.write_secret)
         press(visitor, "Log in")
