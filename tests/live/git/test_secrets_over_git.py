@@ -163,7 +163,7 @@ def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_
                 ask(search, server, "GET", "/simple/nobody/", Authorization=reader)
                 served.host.mend()
             served.host.hook(served.hosted.repository, "pre-receive", f"#!/bin/sh\necho 'error: {theirs}' >&2\nexit 1\n")
-            assert publish("1.3") == 503
+            assert publish("1.3") == 403
             served.host.hook(served.hosted.repository, "pre-receive", "")
             served.host.stop()
             assert publish("1.3") == 503
