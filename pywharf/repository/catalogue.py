@@ -120,11 +120,6 @@ class Catalogue:
 
     # --- brought up to date -----------------------------------------------------------------------------------------
 
-    def catch_up_soon(self) -> None:
-        """Have a thread bring it up to date."""
-        with self._guard:
-            self._start_worker()
-
     def close(self) -> None:
         """Let go of it."""
         with self._guard:

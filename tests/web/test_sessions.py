@@ -17,22 +17,17 @@ from pywharf.errors import BackendUnavailable
 from pywharf.web import sessions as module
 from pywharf.web.sessions import ABSOLUTE, IDLE, MOST, TOUCHED, Session, Sessions
 
+from .conftest import Clock
+
 SECRET = "a very secret secret/+é"
 CONFIGURATION = "digest of the configuration"
 HOUR = 3600.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_790_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(clock: Clock) -> Clock:
+    clock.now = 1_790_000_000.0  # Unix time, as sessions have it
+    return clock
 
 
 @pytest.fixture
