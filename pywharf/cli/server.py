@@ -11,38 +11,41 @@ import click
 
 from pywharf.cli.positional import Positional, positionals
 
-CHEROOT = "cheroot_"  # begins the parameter of an option that is Cheroot's
+LIMIT = "limit_"  # begins the parameter of an option of the HTTP server
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/@!$&'()*+,;=%\[\]-]+")
 _SECONDS = click.FloatRange(min=0)
 _PARAMETER_TYPES: dict[type, click.ParamType[Any]] = {bool: click.BOOL, int: click.IntRange(min=0), float: _SECONDS}
 
 
 class ServerCommand(click.Command):
-    """Our own options, and after them every option of Cheroot's server as an option of the same name."""
+    """Our own options, and after them every option of the HTTP server as an option of the same name."""
 
-    _cheroot: list[click.Parameter] | None = None
+    _limits: list[click.Parameter] | None = None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        if self._cheroot is None:
-            from pywharf.web.server.run import cheroot_option_names
+        if self._limits is None:
+            from pywharf.web.server.options import OPTIONS
 
-            ours = {parameter.name for parameter in self.params}
-            self._cheroot = [
-                click.Option([f"--{name}", CHEROOT + name], type=_PARAMETER_TYPES.get(type_, click.STRING), hidden=True)
-                for name, type_ in sorted(cheroot_option_names().items())
-                if name not in ours
+            self._limits = [
+                click.Option([f"--{name}", LIMIT + name], type=_PARAMETER_TYPES[option.type], hidden=True)
+                for name, option in OPTIONS.items()
             ]
-        return [*super().get_params(ctx), *self._cheroot]
+        return [*super().get_params(ctx), *self._limits]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from pywharf.web.server.options import OPTIONS
+
         super().format_options(ctx, formatter)
-        names = [
-            f"--{(parameter.name or '').removeprefix(CHEROOT)} {parameter.type.name.upper().removesuffix(' RANGE')}"
-            for parameter in self.get_params(ctx)
-            if (parameter.name or "").startswith(CHEROOT)
+        rows = [
+            (f"--{name} {(option.unit or 'true|false').upper()}", f"{option.meaning}  [default: {_shown(option.default)}]")
+            for name, option in OPTIONS.items()
         ]
-        with formatter.section("Options of Cheroot's HTTP server, passed on as they are"):
-            formatter.write_text(", ".join(names))
+        with formatter.section("Limits of the HTTP server"):
+            formatter.write_dl(rows)
+
+
+def _shown(default: object) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default).lower()
 
 
 def _check_extra_index_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
@@ -144,15 +147,16 @@ def server(
     debug: bool,
     host: str,
     port: int,
-    **cheroot: Any,
+    **limits: Any,
 ) -> None:
     """Serve the repositories configured in ROOT.
 
-    An empty ROOT gets a generated repository named "local", and the lines to use it are printed. Every further
-    --NAME VALUE is an option of Cheroot's HTTP server.
+    An empty ROOT gets a generated repository named "local", and the lines to use it are printed. The limits
+    of the HTTP server are options as well; none has to be touched.
     """
     from pywharf.cli.start import GivenConfig, start
     from pywharf.config import ServerSettings
+    from pywharf.web.server.options import Serving
 
     settings = ServerSettings(
         auth_read_expires=auth_read_expires,
@@ -161,6 +165,6 @@ def server(
         public_url=public_url or "",
         **({} if extra_index_url is None else {"extra_index_url": extra_index_url}),
     )
-    options = {name.removeprefix(CHEROOT): value for name, value in cheroot.items() if value is not None}
+    given_limits = {name.removeprefix(LIMIT): value for name, value in limits.items() if value is not None}
     given = GivenConfig(config, admin_secret, config_or_admin_secret_can_be_text)
-    start(Path(root), given, settings, host=host, port=port, cheroot_options=options, debug=debug)
+    start(Path(root), given, settings, Serving(host, port, given_limits), debug=debug)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from pywharf.layout import Layout
 from pywharf.repository.repository import Repository
 from pywharf.stored_config import StoredConfig
 from pywharf.web.app import make_app
+from pywharf.web.server.listening import listen
+from pywharf.web.server.options import Serving, checked
 from pywharf.web.server.run import serve
 from pywharf.wharf import Wharf, check_admin_secret
 
@@ -36,9 +38,7 @@ class GivenConfig:
     can_be_text: bool  # whether a value that is no existing file is the TOML itself
 
 
-def start(
-    root: Path, given: GivenConfig, settings: ServerSettings, *, host: str, port: int, cheroot_options: Mapping[str, object], debug: bool
-) -> None:
+def start(root: Path, given: GivenConfig, settings: ServerSettings, serving: Serving, *, debug: bool) -> None:
     """Configure ROOT as told and serve it until the server is told to stop. Raises WharfError, OSError."""
     layout = Layout(root)
     layout.prepare()
@@ -53,7 +53,8 @@ def start(
     wharf.start()
     app = make_app(wharf, settings)
     try:
-        serve(app, host=host, port=port, options=cheroot_options, on_ready=_announcement(layout, wharf, host))
+        listener = listen(serving.host, serving.port, backlog=checked(serving.limits)["request_queue_size"])
+        serve(app, listener, options=serving.limits, on_ready=_announcement(layout, wharf, serving.host))
     except ValueError as error:  # a value of the right type that the HTTP server does not take
         raise click.UsageError(str(error)) from error
     finally:

@@ -19,7 +19,7 @@ from cli.running import Run, environment
 from pywharf.cli import start as start_module
 from pywharf.cli.start import GivenConfig
 from pywharf.config import ServerSettings
-from pywharf.web.server.run import cheroot_option_names
+from pywharf.web.server.options import OPTIONS, Serving
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the command would start, call by call."""
     calls: list[dict[str, Any]] = []
 
-    def start(root: Path, given: GivenConfig, settings: ServerSettings, **more: Any) -> None:
-        calls.append({"root": root, "given": given, "settings": settings, **more})
+    def start(root: Path, given: GivenConfig, settings: ServerSettings, serving: Serving, **more: Any) -> None:
+        calls.append({"root": root, "given": given, "settings": settings, "serving": serving, **more})
 
     monkeypatch.setattr(start_module, "start", start)
     return calls
@@ -45,9 +45,7 @@ def test_the_defaults_are_those_of_the_settings(run: Run, started: list[dict[str
             "root": Path("/srv"),
             "given": GivenConfig(None, None, False),
             "settings": ServerSettings(),
-            "host": "0.0.0.0",
-            "port": 8888,
-            "cheroot_options": {},
+            "serving": Serving(),
             "debug": False,
         }
     ]
@@ -68,9 +66,7 @@ def test_every_flag_is_taken_in_both_spellings(run: Run, started: list[dict[str,
             "root": Path("/srv"),
             "given": GivenConfig("c_x", "a_x", True),
             "settings": ServerSettings(1, 2, "https://index.example/simple/", 3),
-            "host": "::1",
-            "port": 0,
-            "cheroot_options": {"request_queue_size": 9},
+            "serving": Serving("::1", 0, {"request_queue_size": 9}),
             "debug": True,
         }
     ]
@@ -151,15 +147,16 @@ def test_a_wrong_word_is_told_before_anything_starts(run: Run, started: list[dic
     assert "hunter22" not in result.stderr
 
 
-def test_a_near_miss_of_a_cheroot_option_is_named(run: Run, started: list[dict[str, Any]]) -> None:
+def test_a_near_miss_of_a_limit_is_named(run: Run, started: list[dict[str, Any]]) -> None:
     assert "--numthreads" in run("server", "/a", "--numthread", "3").stderr
 
 
-def test_the_help_shows_the_options_of_cheroot_with_their_types(run: Run) -> None:
+def test_the_help_shows_every_limit_with_its_unit_and_default(run: Run) -> None:
     shown = " ".join(run("server", "--help").stdout.split())
 
-    for name, type_ in cheroot_option_names().items():
-        assert f"--{name} {({int: 'INTEGER', float: 'FLOAT', bool: 'BOOLEAN'}).get(type_, 'TEXT')}" in shown
+    for name, option in OPTIONS.items():
+        assert f"--{name} {(option.unit or 'true|false').upper()} {option.meaning.split()[0]}" in shown
+    assert "[default: 32768]" in shown
 
 
 def test_the_help_of_secrets_names_their_twin_in_the_environment(run: Run) -> None:

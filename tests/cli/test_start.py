@@ -31,12 +31,15 @@ class Served:
     ends_with: BaseException | None = None
     ready: bool = True
 
-    def __call__(self, app: Any, *, host: str, port: int, options: Mapping[str, object], on_ready: Callable[[str], None]) -> None:
+    def listen(self, host: str, port: int, *, backlog: int) -> str:
+        return f"{host}:{port}"
+
+    def __call__(self, app: Any, listener: str, *, options: Mapping[str, object], on_ready: Callable[[str], None]) -> None:
         self.options.append(options)
         with app._wharf.hold() as generation:
             self.repositories.append(sorted(generation.repositories))
         if self.ready:
-            on_ready(f"{host}:{port}")
+            on_ready(listener)
         if self.ends_with is not None:
             raise self.ends_with
 
@@ -45,6 +48,7 @@ class Served:
 def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     served = Served()
     monkeypatch.setattr(start_module, "serve", served)
+    monkeypatch.setattr(start_module, "listen", served.listen)
     return served
 
 
@@ -316,7 +320,7 @@ def test_a_configuration_that_others_can_read_is_made_private_and_told(run: Run,
 # --- the rest of the way ---------------------------------------------------------------------------------------------
 
 
-def test_options_of_cheroot_are_passed_on_with_their_types(run: Run, served: Served, tmp_path: Path) -> None:
+def test_limits_are_passed_on_with_their_types(run: Run, served: Served, tmp_path: Path) -> None:
     result = run("server", tmp_path / "root", "--numthreads", "4", "--timeout=2.5", "--request-queue-size=7", "--nodelay", "false")
 
     assert result.exit_code == 0
@@ -333,12 +337,12 @@ def test_a_root_that_is_a_file_is_told(run: Run, served: Served, tmp_path: Path)
 
 
 def test_what_the_http_server_does_not_take_is_a_mistake_on_the_command_line(run: Run, served: Served, tmp_path: Path) -> None:
-    served.ends_with = ValueError("numthreads: at least one thread is needed")
+    served.ends_with = ValueError("numthreads: at least 1 is needed")
 
     result = run("server", tmp_path / "root", "--numthreads", "0")
 
     assert result.exit_code == 2
-    assert "numthreads: at least one thread is needed" in result.stderr
+    assert "numthreads: at least 1 is needed" in result.stderr
 
 
 def test_debug_tells_where_a_failure_came_from_in_the_log(run: Run, served: Served, tmp_path: Path) -> None:

@@ -18,32 +18,21 @@ import time
 import traceback as traceback_
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cheroot.connections import ConnectionManager
 from cheroot.workers import threadpool
 from cheroot.wsgi import Server as CherootServer
 
 from pywharf.web.server.http_request import Connection
 from pywharf.web.server.lingering import Lingering
+from pywharf.web.server.listening import shown
+from pywharf.web.server.options import checked
+from pywharf.web.server.signals import StopSignals
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-# Cheroot's options that make sense here, with their types and our defaults.
-_OPTIONS: dict[str, tuple[type, object]] = {
-    "numthreads": (int, 32),  # requests worked on at the same time
-    "request_queue_size": (int, 1024),  # connections the kernel holds until they are accepted
-    "timeout": (float, 30.0),  # seconds one read or write of a connection may take, and an idle one is kept
-    "shutdown_timeout": (float, 30.0),  # seconds requests in flight have to finish when the server stops
-    "accepted_queue_size": (int, 1024),  # connections that wait for a thread; beyond, 503
-    "accepted_queue_timeout": (float, 0.0),  # seconds the server stands still when that queue is full, before the 503
-    "keep_alive_conn_limit": (int, 1000),  # idle connections kept for further requests
-    "max_request_header_size": (int, 32 * 1024),  # bytes, with the request line
-    "max_request_body_size": (int, 0),  # bytes; 0: each repository's max_file_bytes decides
-    "expiration_interval": (float, 0.5),  # seconds between looks for idle connections
-    "nodelay": (bool, True),  # TCP_NODELAY
-    "reuse_port": (bool, False),  # SO_REUSEPORT: several servers on one port
-}
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 MOST_DESCRIPTORS = 65536  # each thread keeps one open for each repository's index, besides its connection
 CUT_OFF = 5.0  # seconds a request that was cut off has to notice
@@ -51,27 +40,20 @@ CUT_OFF = 5.0  # seconds a request that was cut off has to notice
 log = logging.getLogger(__name__)
 
 
-def cheroot_option_names() -> Mapping[str, type]:
-    """The options that `serve` takes, by name, with their types."""
-    return {name: type_ for name, (type_, _) in _OPTIONS.items()}
-
-
 def serve(
     app: WSGIApplication,
+    listener: socket.socket,
     *,
-    host: str,
-    port: int,
     options: Mapping[str, object] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order and return. Call it in the main thread.
 
-    port: 0 takes a free one. options: see `cheroot_option_names`. on_ready: is told "host:port" once connections are taken.
-    A second signal does not wait any longer. Raises OSError where the address cannot be bound or the server ended by itself,
-    ValueError for an option.
+    listener: see `listening.listen`; closed at the end. options: see `options.OPTIONS`. on_ready: is told "host:port" once connections
+    are taken. A second signal does not wait any longer. Raises OSError where the server ended by itself, ValueError for an option.
     """
     _allow_descriptors()
-    with _StopSignals() as signals, running(app, host=host, port=port, options=options, on_end=signals.server_ended) as address:
+    with StopSignals() as signals, running(app, listener, options=options, on_end=signals.server_ended) as address:
         if on_ready is not None:
             on_ready(address)
         number = signals.wait()
@@ -90,63 +72,24 @@ def _allow_descriptors() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-class _StopSignals:
-    """The signals that stop the server, from when they are taken until they are given back.
-
-    Each arrives as a byte on a socket. A Python handler alone would not do: it runs when the main thread next runs Python,
-    and a signal that comes just before that thread goes to sleep would stay unnoticed until the next one.
-    """
-
-    def __init__(self) -> None:
-        self._woken, self._wake = socket.socketpair()
-        self._wake.setblocking(False)
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopSignals:
-        self._before = {number: signal.signal(number, _noticed) for number in (signal.SIGTERM, signal.SIGINT)}
-        self._descriptor = signal.set_wakeup_fd(self._wake.fileno())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.give_back()
-        signal.set_wakeup_fd(self._descriptor)
-        self._wake.close()
-        self._woken.close()
-
-    def wait(self) -> int:
-        """The number of the signal that came first; 0 where the server ended before."""
-        return self._woken.recv(1)[0]
-
-    def server_ended(self) -> None:
-        """Wake who waits. For any thread."""
-        with suppress(OSError):  # nobody waits any more
-            self._wake.send(b"\0")
-
-    def give_back(self) -> None:
-        """From now on the signals do what they did before."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-def _noticed(number: int, frame: object) -> None:
-    """The byte is what counts; this keeps the signal from doing what it otherwise does."""
-
-
 @contextmanager
 def running(
     app: WSGIApplication,
+    listener: socket.socket,
     *,
-    host: str,
-    port: int,
     options: Mapping[str, object] | None = None,
     on_end: Callable[[], None] | None = None,
 ) -> Iterator[str]:
     """A server that runs in threads of its own during the `with`, and is stopped in order at its end.
 
     Gives "host:port". on_end: is called when it ends by itself, which it does only where something is very wrong.
-    Raises OSError, ValueError as `serve` does.
+    Raises ValueError for an option; the listener is closed then, too.
     """
-    server = Server(app, host, port, options or {})
+    try:
+        server = Server(app, listener, options or {})
+    except ValueError:
+        listener.close()
+        raise
     server.prepare()
 
     def work() -> None:
@@ -170,29 +113,33 @@ class Server(CherootServer):
 
     ConnectionClass = Connection
 
-    def __init__(self, app: WSGIApplication, host: str, port: int, options: Mapping[str, object]) -> None:
-        values: dict[str, Any] = {name: default for name, (_, default) in _OPTIONS.items()}
-        for name, value in options.items():
-            if name not in _OPTIONS:
-                raise ValueError(f"{name} is no option of the server; there are {', '.join(sorted(_OPTIONS))}")
-            values[name] = _OPTIONS[name][0](value)
-        if values["numthreads"] < 1:
-            raise ValueError("numthreads: at least one thread is needed")
+    def __init__(self, app: WSGIApplication, listener: socket.socket, options: Mapping[str, object]) -> None:
+        values = checked(options)
         threads, queue_size = values.pop("numthreads"), values.pop("accepted_queue_size")
         queue_timeout = values.pop("accepted_queue_timeout")
-        super().__init__((host, port), app, server_name="pywharf")
+        super().__init__(listener.getsockname()[:2], app, server_name="pywharf")
         for name, value in values.items():
             setattr(self, name, value)
         self.software = "pywharf"
+        self._listener = listener
         self._told_of_descriptors = float("-inf")  # monotonic seconds
         self.lingering = Lingering()
         self.requests = Threads(self, min=threads, accepted_queue_size=queue_size, accepted_queue_timeout=queue_timeout)
 
     @property
     def address(self) -> str:
-        """Where it listens, as "host:port"; the real port, where 0 was asked for."""
-        host, port = self.bind_addr
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """Where it listens, as "host:port"."""
+        return shown(self._listener)
+
+    def prepare(self) -> None:
+        """Begin with the listener that is there already; Cheroot would make one of its own, and believe whatever LISTEN_PID says."""
+        self._interrupt = None
+        self.socket = self._listener
+        self.socket.setblocking(False)  # another worker may have taken the connection that woke this one
+        self._connections = ConnectionManager(self)
+        self.requests.start()
+        self.ready = True
+        self._start_time = time.time()
 
     def stop(self) -> None:
         """Stop in order. Takes `shutdown_timeout` and a moment at most."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pywharf.errors import WharfError
+from pywharf.web.server.listening import listen
 from pywharf.web.server.run import running
 
 
@@ -96,7 +97,7 @@ def start(small_app: SmallApp) -> Starting:
     @contextmanager
     def start(**options: object) -> Iterator[str]:
         given = {"numthreads": 4, "expiration_interval": 0.05, "shutdown_timeout": 5, **options}
-        with running(small_app, host="127.0.0.1", port=0, options=given) as address:
+        with running(small_app, listen("127.0.0.1", 0), options=given) as address:
             yield address
 
     return start
@@ -111,7 +112,7 @@ def shared_app() -> SmallApp:
 def shared_address(shared_app: SmallApp) -> Iterator[str]:
     """One server for all tests of a module that do not stop it."""
     options = {"numthreads": 8, "expiration_interval": 0.05, "shutdown_timeout": 1}
-    with running(shared_app, host="127.0.0.1", port=0, options=options) as address:
+    with running(shared_app, listen("127.0.0.1", 0), options=options) as address:
         yield address
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from pywharf.web.server import run
-from pywharf.web.server.run import cheroot_option_names, running
+from pywharf.web.server.listening import listen
+from pywharf.web.server.options import OPTIONS
+from pywharf.web.server.run import running
 
 from .conftest import Raw, SmallApp, Starting
 
@@ -54,13 +56,12 @@ def test_several_servers_find_a_port_each(start: Starting) -> None:
         assert [get(one), get(another)] == [200, 200]
 
 
-def test_a_port_that_is_taken_is_told(small_app: SmallApp) -> None:
+def test_a_port_that_is_taken_is_told() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(OSError, match="in use"),
-        running(small_app, host="127.0.0.1", port=taken.getsockname()[1]),
+        pytest.raises(OSError, match=r"in use.*give another --host or --port"),
     ):
-        pass
+        listen("127.0.0.1", taken.getsockname()[1])
 
 
 def test_an_ipv6_address_is_told_in_brackets(small_app: SmallApp) -> None:
@@ -68,26 +69,26 @@ def test_an_ipv6_address_is_told_in_brackets(small_app: SmallApp) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("this machine has no IPv6")
-    with running(small_app, host="::1", port=0, options={"numthreads": 1, "expiration_interval": 0.05}) as address:
+    with running(small_app, listen("::1", 0), options={"numthreads": 1, "expiration_interval": 0.05}) as address:
         assert address.startswith("[::1]:")
         assert get(address) == 200
 
 
 def test_options_are_checked(small_app: SmallApp) -> None:
-    with pytest.raises(ValueError, match="numthread is no option"), running(small_app, host="127.0.0.1", port=0, options={"numthread": 1}):
+    with pytest.raises(ValueError, match="numthread is no option"), running(small_app, listen("127.0.0.1", 0), options={"numthread": 1}):
         pass
-    with pytest.raises(ValueError), running(small_app, host="127.0.0.1", port=0, options={"numthreads": "many"}):
+    with pytest.raises(ValueError), running(small_app, listen("127.0.0.1", 0), options={"numthreads": "many"}):
         pass
-    with pytest.raises(ValueError, match="at least one thread"), running(small_app, host="127.0.0.1", port=0, options={"numthreads": 0}):
+    with pytest.raises(ValueError, match="numthreads: at least 1"), running(small_app, listen("127.0.0.1", 0), options={"numthreads": 0}):
         pass
 
 
-def test_every_option_is_one_that_cheroot_has() -> None:
-    server = run.Server(SmallApp(), "127.0.0.1", 0, {})
+def test_every_option_is_one_that_the_server_has() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        server = run.Server(SmallApp(), listener, {})
 
-    assert {"numthreads", "request_queue_size", "timeout", "shutdown_timeout"} <= set(cheroot_option_names())
     # Those that are no attribute of the server go to its threads.
-    assert {name for name in cheroot_option_names() if not hasattr(server, name)} == {"accepted_queue_size", "accepted_queue_timeout"}
+    assert {name for name in OPTIONS if not hasattr(server, name)} == {"accepted_queue_size", "accepted_queue_timeout"}
 
 
 def test_options_arrive(start: Starting) -> None:
@@ -201,6 +202,7 @@ def test_a_request_that_is_stuck_is_abandoned_also_with_a_full_queue_behind_it(
 SERVE = """
 import sys, time
 from pywharf.web.server.run import serve
+from pywharf.web.server.listening import listen
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
@@ -209,7 +211,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 
-serve(app, host="127.0.0.1", port=0, options={"numthreads": 4}, on_ready=lambda address: print(address, flush=True))
+serve(app, listen("127.0.0.1", 0), options={"numthreads": 4}, on_ready=lambda address: print(address, flush=True))
 print("closed", flush=True)
 """
 
@@ -283,6 +285,7 @@ FEW_DESCRIPTORS = """
 import resource, threading, logging, sys
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 from pywharf.web.server import run
+from pywharf.web.server.listening import listen
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, min(hard, 90)))
 run._allow_descriptors()
@@ -290,7 +293,7 @@ print("limit", resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
-run.serve(app, host="127.0.0.1", port=0, options={"numthreads": 2, "timeout": 1.0}, on_ready=lambda address: print("ready", address, flush=True))
+run.serve(app, listen("127.0.0.1", 0), options={"numthreads": 2, "timeout": 1.0}, on_ready=lambda address: print("ready", address, flush=True))
 """
 
 
@@ -329,7 +332,7 @@ def test_a_client_that_goes_away_in_the_middle_of_an_answer_leaves_no_traceback_
         finally:
             left.append(1)
 
-    with running(app, host="127.0.0.1", port=0) as address:
+    with running(app, listen("127.0.0.1", 0)) as address:
         client = Raw(address)
         client.send(GET)
         client.head()

@@ -1,0 +1,62 @@
+"""The options of the HTTP server: every limit with its unit, its default, and why that is the default.
+
+The command line makes flags of this table, and the reference is compared with it. Most are meant for a small team on a small machine;
+none has to be touched to be safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. least: the smallest value that is taken."""
+
+    type: type
+    default: Any
+    unit: str  # "" where it is a switch
+    meaning: str  # one clause: what it bounds, and what happens there
+    least: float = 0
+
+
+OPTIONS: Mapping[str, Option] = {
+    "numthreads": Option(int, 32, "threads", "requests of one worker that are worked on at the same time", 1),
+    "request_queue_size": Option(int, 1024, "connections", "connections that the kernel holds until they are accepted", 1),
+    "timeout": Option(float, 30.0, "seconds", "how long one read or write may take, and how long an idle connection is kept"),
+    "shutdown_timeout": Option(float, 30.0, "seconds", "how long requests in progress have to finish when the server stops"),
+    "accepted_queue_size": Option(int, 1024, "connections", "connections whose request waits for a thread; beyond, 503", 1),
+    "accepted_queue_timeout": Option(float, 0.0, "seconds", "how long the server stands still when that queue is full, before the 503"),
+    "keep_alive_conn_limit": Option(int, 1000, "connections", "idle connections kept for further requests"),
+    "max_request_header_size": Option(int, 32 * 1024, "bytes", "the head of a request, with its first line"),
+    "max_request_body_size": Option(int, 0, "bytes", "the body of a request; 0: each repository's max_file_bytes decides"),
+    "expiration_interval": Option(float, 0.5, "seconds", "time between looks for idle connections"),
+    "nodelay": Option(bool, True, "", "send small answers at once (TCP_NODELAY)"),
+}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where and how the server listens, as the command line says it. limits: by the names of OPTIONS; what is not there is as usual."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - the default that containers need; a loud line warns
+    port: int = 8888
+    limits: Mapping[str, object] = field(default_factory=dict)
+
+
+def checked(options: Mapping[str, object]) -> dict[str, Any]:
+    """All options with their values: those given, else the defaults. Raises ValueError, which names the option."""
+    values: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise ValueError(f"{name} is no option of the server; there are {', '.join(sorted(OPTIONS))}")
+        option = OPTIONS[name]
+        try:
+            values[name] = option.type(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {value!r} is not what it takes ({option.type.__name__})") from error
+        if option.type is not bool and not values[name] >= option.least:
+            raise ValueError(f"{name}: at least {option.least:g} is needed")
+    return values
