@@ -61,6 +61,13 @@ class BodyCutShort(WharfError):
         super().__init__("The body is shorter than its Content-Length: nothing was changed")
 
 
+class BodyTooSlow(BodyCutShort):
+    """The body came too slowly, or stopped coming: nothing of it counts."""
+
+    def __init__(self) -> None:
+        WharfError.__init__(self, "The body came too slowly: nothing was changed; sending it again is safe")
+
+
 class BodyTooLarge(WharfError):
     """The body is larger than this route takes; it was not read."""
 

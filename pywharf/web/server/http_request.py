@@ -1,26 +1,30 @@
-"""How a request is read off a connection, and how a connection ends: Cheroot's classes, made strict.
+"""How a request is read and answered: Cheroot's request, made strict.
 
 What two parties could read differently is refused: lengths given twice or with a sign, folded or nameless header lines, chunked
-bodies. A body that nobody read is neither read now nor taken for the next request: the connection closes, gently. A body that ends
-before its length is an error for whoever reads it.
+bodies. A body that nobody read is neither read now nor taken for the next request: the connection closes, gently.
 
-Sources: RFC 9112, sections 5, 6 and 9.6; RFC 9110, section 10.1.1 (Expect).
+Sources: RFC 9112, sections 3, 5, 6 and 9.6; PEP 3333.
 """
 
 from __future__ import annotations
 
+import io
 import re
-import socket
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from cheroot.server import HTTPConnection, HTTPRequest, KnownLengthRFile
+from cheroot.server import HTTPRequest
 
-from pywharf.web.errors import BodyCutShort, RequestInvalid
+from pywharf.web.errors import RequestInvalid
+from pywharf.web.server.body import Body
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from pywharf.web.server.connection import Connection
 
     class Lines(Protocol):
         """What a head is read from."""
@@ -78,56 +82,44 @@ def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 
     return ""
 
 
-class Body(KnownLengthRFile):
-    """A body of known length. Reading past what arrived raises BodyCutShort; the first read tells a waiting client to go on."""
-
-    def __init__(self, stream: Any, length: int, connection: Connection, *, expected: bool) -> None:
-        super().__init__(stream, length)
-        self._connection = connection
-        self._expected = expected
-
-    def read(self, size: int | None = None) -> bytes:
-        """Up to `size` bytes; fewer only at the end of the body."""
-        wanted: int = self.remaining if size is None or size < 0 else min(size, self.remaining)
-        self._go_on(wanted)
-        chunk: bytes = super().read(wanted) if wanted else b""
-        if len(chunk) < wanted:
-            raise BodyCutShort
-        return chunk
-
-    def readline(self, size: int | None = None) -> bytes:
-        """One line, or what there is of it within `size` bytes or the body."""
-        wanted: int = self.remaining if size is None or size < 0 else min(size, self.remaining)
-        self._go_on(wanted)
-        line: bytes = super().readline(wanted) if wanted else b""
-        if len(line) < wanted and not line.endswith(b"\n"):
-            raise BodyCutShort
-        return line
-
-    def __next__(self) -> bytes:
-        """The next line; never one of the next request, as Cheroot's could."""
-        line = self.readline()
-        if not line:
-            raise StopIteration
-        return line
-
-    def _go_on(self, wanted: int) -> None:
-        if wanted and self._expected:
-            self._expected = False
-            self._connection.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+# What nearly every request begins with. Anything else is read by Cheroot, with all the care that takes.
+_USUAL = re.compile(rb"(GET|HEAD|POST) ((/(?:[A-Za-z0-9._~@+-][A-Za-z0-9._~@+/-]*)?)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n")
 
 
 class Request(HTTPRequest):
-    """One request and its response."""
+    """One request, and the head of its response."""
 
     conn: Connection
+    has_body = False  # whether the response has one that its Content-Length speaks of
 
-    def __init__(self, server: Any, conn: Connection, *args: Any, **kwargs: Any) -> None:
-        super().__init__(server, conn, *args, **kwargs)
-        conn.request = self
+    def __init__(self, server: Any, conn: Connection) -> None:
+        super().__init__(server, conn)
+        self.scheme = b"https" if conn.is_tls else b"http"
+        self._status = b""
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def parse_request(self) -> None:
+        """Read the head that the connection holds. `ready` tells whether it may go on; where not, it has been refused."""
+        head, wrong = self.conn.take_head()
+        self.started_request = True
+        if wrong:
+            self.simple_response(wrong)
+            return
+        self.rfile = io.BytesIO(head)
+        self.ready = self.read_request_line() and self.read_request_headers()
 
     def read_request_line(self) -> bool:
-        """Cheroot's, but for targets that its URL parser stumbles over."""
+        """Cheroot's, with a short way for what is usual, and no stumbling over targets that its URL parser cannot read."""
+        head = self.rfile.getbuffer()
+        usual = _USUAL.match(head)
+        if usual is not None:
+            self.method, self.uri, self.path, query, self.request_protocol = usual.groups()
+            self.qs = query or b""
+            self.authority = b""
+            self.response_protocol = self.request_protocol.decode("ascii")
+            self.rfile.seek(usual.end())
+            return True
         try:
             return bool(super().read_request_line())  # type: ignore[no-untyped-call]  # Cheroot's stubs
         except ValueError:
@@ -135,7 +127,7 @@ class Request(HTTPRequest):
             return False
 
     def read_request_headers(self) -> bool:
-        """Read the head, decide about the connection. False where the request was refused."""
+        """Read the fields, decide about the connection. False where the request was refused."""
         try:
             self.inheaders = read_fields(self.rfile)
         except RequestInvalid as error:
@@ -150,57 +142,102 @@ class Request(HTTPRequest):
         self.close_connection = b"close" in options or not is_lasting
         return True
 
-    def respond(self) -> None:
-        """Let the application answer."""
-        expected = self.response_protocol == "HTTP/1.1" and self.inheaders.get(b"Expect", b"").lower() == b"100-continue"
-        self.rfile = Body(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)), self.conn, expected=expected)
-        self.server.gateway(self).respond()
-        if self.ready:
-            self.ensure_headers_sent()
-        if self.chunked_write:
-            self.conn.wfile.write(b"0\r\n\r\n")
+    # --- answering --------------------------------------------------------------------------------------------------
 
-    def send_headers(self) -> None:
-        """Send the head of the response. Who has not been read to the end by now is not read any more."""
-        if self.rfile.remaining or any(name.lower() == b"connection" and value.lower() == b"close" for name, value in self.outheaders):
-            self.close_connection = True  # keeps Cheroot from reading the rest into memory, and from another request
+    def answer(self) -> Iterable[bytes]:
+        """Let the application answer; what it gives is still to be sent."""
+        expected = self.response_protocol == "HTTP/1.1" and self.inheaders.get(b"Expect", b"").lower() == b"100-continue"
+        self.rfile = Body(self.conn, int(self.inheaders.get(b"Content-Length", 0)), expected=expected)
+        response: Iterable[bytes] = self.server.wsgi_app(self._environ(), self._start_response)
+        return response
+
+    def declared_length(self) -> int | None:
+        """The Content-Length of the response; None where its head has none."""
+        return next((int(value) for name, value in self.outheaders if name.lower() == b"content-length"), None)
+
+    def head(self) -> bytes:
+        """The head of the response. Who has not been read to the end by now is not read any more."""
+        names: dict[bytes, bytes] = {name.lower(): value for name, value in self.outheaders}
+        status = int(self._status[:3])
+        self.has_body = self.method != b"HEAD" and status >= 200 and status not in (204, 205, 304)
+        if self.rfile.remaining or names.get(b"connection", b"").lower() == b"close" or not self.server.can_add_keepalive_connection:
+            self.close_connection = True
         self.conn.is_lingering = bool(self.rfile.remaining)
-        super().send_headers()
+        if self.has_body and b"content-length" not in names:
+            if self.response_protocol == "HTTP/1.1":
+                self.chunked_write = True
+                self.outheaders.append((b"Transfer-Encoding", b"chunked"))
+            else:
+                self.close_connection = True  # its end is the end of the body
+        lines: list[bytes] = [b"HTTP/1.1 ", self._status, b"\r\n"]
+        for name, value in self.outheaders:
+            lines += [name, b": ", value, b"\r\n"]
+        if b"connection" not in names:
+            if self.close_connection:
+                lines.append(b"Connection: close\r\n")
+            elif self.response_protocol == "HTTP/1.0":
+                lines.append(b"Connection: Keep-Alive\r\n")
+        if b"date" not in names:
+            lines.append(_date_line(int(time.time())))
+        lines.append(self.server.signature)
+        return b"".join(lines)
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Refuse a request that never reached the application, and end the connection."""
         self.close_connection = True
-        self.conn.is_lingering = True
-        sentence = (msg or str(status)[4:]).encode("ascii", "replace")
-        head = f"{self.server.protocol} {status}\r\nServer: {self.server.server_name}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        head += f"X-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: {len(sentence)}\r\n\r\n"
-        try:
-            self.conn.wfile.write(head.encode("ascii") + sentence)
-        except OSError:
-            self.conn.is_lingering = False  # nobody is there to be told
+        self.conn.refuse(status, msg)
+
+    # --- WSGI -------------------------------------------------------------------------------------------------------
+
+    def _environ(self) -> dict[str, Any]:
+        host, port = self.server.bind_addr
+        environ: dict[str, Any] = {
+            "ACTUAL_SERVER_PROTOCOL": "HTTP/1.1",
+            "PATH_INFO": self.path.decode("latin-1"),
+            "QUERY_STRING": self.qs.decode("latin-1"),
+            "REMOTE_ADDR": self.conn.remote_addr or "",
+            "REMOTE_PORT": str(self.conn.remote_port or ""),
+            "REQUEST_METHOD": self.method.decode("latin-1"),
+            "REQUEST_URI": self.uri.decode("latin-1"),
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "SERVER_PROTOCOL": self.request_protocol.decode("latin-1"),
+            "SERVER_SOFTWARE": "pywharf",
+            "wsgi.errors": sys.stderr,
+            "wsgi.input": self.rfile,
+            "wsgi.input_terminated": False,
+            "wsgi.multiprocess": True,
+            "wsgi.multithread": True,
+            "wsgi.run_once": False,
+            "wsgi.url_scheme": self.scheme.decode("latin-1"),
+            "wsgi.version": (1, 0),
+        }
+        for name, value in self.inheaders.items():
+            key = name.decode("ascii").upper().replace("-", "_")
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
+        return environ
+
+    def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        if self._status and exc_info is None:
+            raise RuntimeError("start_response was called a second time without exc_info")
+        if exc_info is not None and self.sent_headers:
+            raise exc_info[1]
+        self._status = status.encode("latin-1")
+        self.outheaders = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return _no_write
 
 
-class Connection(HTTPConnection):
-    """A connection; knows the request it works on, and closes so that a refusal is heard."""
+def _no_write(data: bytes) -> object:
+    raise NotImplementedError("this server has no write(): let the application return what it has to say")
 
-    RequestHandlerClass = Request
-    request: Request | None = None
-    is_lingering = False
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request has begun to arrive: such a connection may end at any time."""
-        return self.request is None or not self.request.started_request
+_dated: tuple[int, bytes] = (0, b"")  # the second, and the line for it
 
-    def close(self) -> None:
-        """End the connection. Raises nothing: a worker that closes one would not survive it."""
-        with suppress(OSError):
-            if not (self.is_lingering or self.linger):
-                super().close()
-            else:
-                self.rfile.close()
-                if self.socket.fileno() != -1:
-                    # Away from Cheroot's files, which close the socket when they are collected.
-                    self.server.lingering.add(socket.socket(fileno=self.socket.detach()))
-        with suppress(OSError):
-            self.wfile.close()  # where it holds what could not be sent, Python 3.13 would write a traceback when it is collected
+
+def _date_line(second: int) -> bytes:
+    """The Date field (RFC 9110, 6.6.1), made once a second."""
+    global _dated
+    if _dated[0] != second:
+        _dated = (second, f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii"))
+    return _dated[1]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 
 def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
@@ -32,6 +37,75 @@ def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
             trouble = trouble or error
     reason = trouble.strerror if trouble else "no address was found"
     raise OSError(trouble.errno if trouble else None, f"cannot listen on {host} port {port} ({reason}): give another --host or --port")
+
+
+class UnixListener:
+    """A listening unix socket, and the file that leads to it: for this user alone, and gone once it is closed.
+
+    A socket that a server left behind when it was killed is replaced. Raises OSError, whose text names the file: where a server
+    answers there, where something else lies there, or where it cannot be made.
+    """
+
+    def __init__(self, path: Path, *, backlog: int = 1024) -> None:
+        self._path = path.absolute()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _alone(self._path.parent):
+                _make_way(self._path)
+                before = os.umask(0o177)
+                try:
+                    self.socket.bind(str(self._path))
+                finally:
+                    os.umask(before)
+                found = self._path.stat()
+            self._file = (found.st_dev, found.st_ino)
+            self.socket.listen(backlog)
+        except OSError as error:
+            self.socket.close()
+            if error.filename == str(self._path):
+                raise
+            raise OSError(
+                error.errno, f"cannot listen there ({error.strerror or error}): give --unix_socket another path", str(self._path)
+            ) from error
+
+    def close(self) -> None:
+        """Listen no more. The file is removed unless it is another server's by now."""
+        self.socket.close()
+        with suppress(OSError), _alone(self._path.parent):
+            found = self._path.lstat()
+            if (found.st_dev, found.st_ino) == self._file:
+                self._path.unlink()
+
+
+def _make_way(path: Path) -> None:
+    """Remove the socket of a server that is no more."""
+    try:
+        is_socket = stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_socket:
+        raise FileExistsError(None, "is no socket, and is left alone: give --unix_socket another path", str(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError:
+            pass  # its queue is full, or it is another user's: somebody is there
+    raise FileExistsError(None, "a server listens there already: stop that one, or give --unix_socket another path", str(path))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of several servers that look at a folder's sockets, one at a time."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def shown(listener: socket.socket) -> str:

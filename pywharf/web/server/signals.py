@@ -1,39 +1,117 @@
-"""The signals that stop the server."""
+"""The signals that a process acts upon, as bytes on a socket; and what makes a server stop."""
 
 from __future__ import annotations
 
+import enum
+import selectors
 import signal
 import socket
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
+
+STOP = (signal.SIGTERM, signal.SIGINT)
+REPLACE = b"r"  # what a supervising process says to a worker that another one stands in for
+
+Self = TypeVar("Self", bound="Signals")
 
 
-class StopSignals:
-    """The signals that stop the server, from when they are taken until they are given back.
+class Signals:
+    """Signals, from when they are taken until they are given back.
 
     Each arrives as a byte on a socket. A Python handler alone would not do: it runs when the main thread next runs Python,
     and a signal that comes just before that thread goes to sleep would stay unnoticed until the next one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._numbers = numbers
         self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
         self._wake.setblocking(False)
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> StopSignals:
-        self._before = {number: signal.signal(number, _noticed) for number in (signal.SIGTERM, signal.SIGINT)}
-        self._descriptor = signal.set_wakeup_fd(self._wake.fileno())
+    def __enter__(self: Self) -> Self:
+        self._before = {number: signal.signal(number, _noticed) for number in self._numbers}
+        self._descriptor = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.give_back()
         signal.set_wakeup_fd(self._descriptor)
+        self.close()
+
+    def fileno(self) -> int:
+        """What can be waited for."""
+        return self._woken.fileno()
+
+    def arrived(self) -> bytes:
+        """The numbers of the signals that came since the last call, each as a byte."""
+        with suppress(BlockingIOError):
+            return self._woken.recv(4096)
+        return b""
+
+    def give_back(self) -> None:
+        """From now on the signals do what they did before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def close(self) -> None:
+        """Let go of the sockets alone: a process that was forked from the one that takes the signals has no use for them."""
         self._wake.close()
         self._woken.close()
 
-    def wait(self) -> int:
-        """The number of the signal that came first; 0 where the server ended before."""
-        return self._woken.recv(1)[0]
+
+class Told(enum.Enum):
+    """What ends a server's wait."""
+
+    STOP = "it was told to stop"
+    REPLACED = "another process stands in for it"
+    ORPHANED = "the supervising process is gone"
+    ENDED = "the server ended by itself"
+    NOTHING = "nothing, in the time that was given"
+
+
+class StopSignals(Signals):
+    """What makes a server stop: a signal, its supervising process, or its own end.
+
+    supervisor: a worker's channel to the process that started it. A worker leaves SIGINT to that one, since a terminal sends it to
+    both; and no second signal hurries it: whoever signals the whole group means one stop, and the supervising process has SIGKILL.
+    """
+
+    def __init__(self, supervisor: socket.socket | None = None) -> None:
+        super().__init__(*(STOP if supervisor is None else (signal.SIGTERM,)))
+        self._supervisor = supervisor
+        self.name = ""  # of the signal that came
+
+    def wait(self, timeout: float | None = None) -> Told:
+        """Wait for the first of them. timeout: seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            if self._supervisor is not None:
+                selector.register(self._supervisor, selectors.EVENT_READ)
+            while True:
+                ready = selector.select(None if end is None else max(0.0, end - time.monotonic()))
+                if told := self._told({key.fileobj for key, _ in ready}):
+                    return told
+                if end is not None and time.monotonic() >= end:
+                    return Told.NOTHING
+
+    def _told(self, ready: set[Any]) -> Told | None:
+        if self in ready:
+            for number in self.arrived():
+                if not number:
+                    return Told.ENDED
+                if number in self._numbers:  # another one, which has a handler, comes by the same way
+                    self.name = signal.Signals(number).name
+                    return Told.STOP
+        if self._supervisor is not None and self._supervisor in ready:
+            try:
+                word = self._supervisor.recv(1)
+            except OSError:
+                word = b""
+            return Told.REPLACED if word == REPLACE else Told.ORPHANED
+        return None
 
     def server_ended(self) -> None:
         """Wake who waits. For any thread."""
@@ -41,9 +119,9 @@ class StopSignals:
             self._wake.send(b"\0")
 
     def give_back(self) -> None:
-        """From now on the signals do what they did before."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        """From now on a signal does what it did before: where this is the process that people signal, the second one does not wait."""
+        if self._supervisor is None:
+            super().give_back()
 
 
 def _noticed(number: int, frame: object) -> None:

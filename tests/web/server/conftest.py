@@ -96,7 +96,7 @@ def start(small_app: SmallApp) -> Starting:
 
     @contextmanager
     def start(**options: object) -> Iterator[str]:
-        given = {"numthreads": 4, "expiration_interval": 0.05, "shutdown_timeout": 5, **options}
+        given = {"numthreads": 4, "shutdown_timeout": 5, **options}
         with running(small_app, listen("127.0.0.1", 0), options=given) as address:
             yield address
 
@@ -111,7 +111,7 @@ def shared_app() -> SmallApp:
 @pytest.fixture(scope="module")
 def shared_address(shared_app: SmallApp) -> Iterator[str]:
     """One server for all tests of a module that do not stop it."""
-    options = {"numthreads": 8, "expiration_interval": 0.05, "shutdown_timeout": 1}
+    options = {"numthreads": 8, "shutdown_timeout": 1}
     with running(shared_app, listen("127.0.0.1", 0), options=options) as address:
         yield address
 

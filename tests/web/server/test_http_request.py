@@ -48,7 +48,7 @@ AMBIGUOUS = [
     ("an absolute target", b"GET http://evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
     ("a target of two slashes", b"GET //evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
     ("too many lines", b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" * 300 + b"\r\n", b"400"),
-    ("too long a head", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: " + b"b" * 100_000 + b"\r\n\r\n", b"413"),
+    ("too long a head", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: " + b"b" * 100_000 + b"\r\n\r\n", b"431"),
     ("too long a target", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
 ]
 

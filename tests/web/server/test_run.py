@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pywharf.web.server import run
+from pywharf.web.server import run, threads
 from pywharf.web.server.listening import listen
 from pywharf.web.server.options import OPTIONS
 from pywharf.web.server.run import running
@@ -69,7 +69,7 @@ def test_an_ipv6_address_is_told_in_brackets(small_app: SmallApp) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("this machine has no IPv6")
-    with running(small_app, listen("::1", 0), options={"numthreads": 1, "expiration_interval": 0.05}) as address:
+    with running(small_app, listen("::1", 0), options={"numthreads": 1}) as address:
         assert address.startswith("[::1]:")
         assert get(address) == 200
 
@@ -88,11 +88,11 @@ def test_every_option_is_one_that_the_server_has() -> None:
         server = run.Server(SmallApp(), listener, {})
 
     # Those that are no attribute of the server go to its threads.
-    assert {name for name in OPTIONS if not hasattr(server, name)} == {"accepted_queue_size", "accepted_queue_timeout"}
+    assert {name for name in OPTIONS if not hasattr(server, name)} == {"accepted_queue_size"}
 
 
 def test_options_arrive(start: Starting) -> None:
-    with start(numthreads=2, timeout=0.2) as address:
+    with start(numthreads=2, head_timeout=0.2) as address:
         raw = Raw(address)
         began = time.monotonic()
         raw.send(b"GET / HT")
@@ -186,7 +186,7 @@ def test_a_body_that_arrives_in_time_counts(start: Starting, small_app: SmallApp
 def test_a_request_that_is_stuck_is_abandoned_also_with_a_full_queue_behind_it(
     start: Starting, small_app: SmallApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "CUT_OFF", 0.2)
+    monkeypatch.setattr(threads, "CUT_OFF", 0.2)
     with start(shutdown_timeout=0.2, numthreads=1, accepted_queue_size=1) as address:
         thread, found = in_background(address, "/wait")
         small_app.entered.wait(5)
@@ -250,7 +250,7 @@ def test_a_signal_that_another_thread_receives_stops_the_server_as_well() -> Non
 
 def test_a_stuck_request_does_not_keep_the_process_from_ending() -> None:
     stuck = SERVE.replace("sleep(0.5)", "sleep(60)").replace('{"numthreads": 4}', '{"numthreads": 4, "shutdown_timeout": 0.1}')
-    stuck = "from pywharf.web.server import run; run.CUT_OFF = 0.1\n" + stuck
+    stuck = "from pywharf.web.server import threads; threads.CUT_OFF = 0.1\n" + stuck
     with subprocess.Popen([sys.executable, "-c", stuck], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().strip()

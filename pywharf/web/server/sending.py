@@ -1,0 +1,176 @@
+"""A response on its way to a client that may read it slowly, or not at all.
+
+Sending never blocks: what the client does not take yet stays here, and the thread goes on to other requests; the connection waits
+in the selector until it can be written to. So the number of slow downloads is bounded by memory and descriptors, not by threads.
+
+A file goes from the disk to the socket inside the kernel where that is possible (plain sockets, `os.sendfile`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pywharf.web.server.http_request import Request
+    from pywharf.web.server.pace import Pace
+
+PATIENCE = 20  # milliseconds a thread waits for a client to take more, before the connection waits alone
+SENDFILE_MOST = 16 * 1024 * 1024  # bytes one system call may send: a thread is not lost in it
+WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+log = logging.getLogger(__name__)
+
+
+class Outgoing:
+    """One response: what the application gave, and how much of it is out. Worked on by one thread at a time."""
+
+    def __init__(self, request: Request, response: Iterable[bytes]) -> None:
+        self._request = request
+        self._connection = request.conn
+        self._response = response
+        self._pieces: Iterator[bytes] = iter(response)
+        self._left = memoryview(b"")  # what goes out next
+        self._part = _file_part(response) if self._connection.takes_files else None
+        self._declared: int | None = None  # bytes of the body, as its head says
+        self._given = 0  # bytes of the body that the application gave
+        self._ended = False  # the application has no more
+        self._began = self._last = time.monotonic()
+        self._sent = 0  # bytes, with the head
+
+    @property
+    def deadline(self) -> float:
+        """Until when the client has to take more; monotonic."""
+        pace: Pace = self._connection.server.response_pace
+        return pace.end(self._began, self._sent, self._last)
+
+    def go_on(self) -> bool:
+        """Send what can be sent. True where all of it is out; False where the client has to read first. Raises OSError."""
+        while self._flush():
+            if self._ended:
+                return True
+            if self._part is not None and self._request.sent_headers:
+                if not self._send_file(self._part):
+                    return False
+                self._part = None
+                self._end()
+            else:
+                self._next()
+        return False
+
+    def close(self) -> None:
+        """Let go of what the application gave, once, whatever came of it."""
+        response, self._response = self._response, ()
+        close = getattr(response, "close", None)
+        if close is not None:
+            close()
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        """Take the next piece from the application; the head goes out with the first."""
+        if self._part is not None:
+            piece: bytes | None = b""
+        else:
+            piece = next(self._pieces, None)
+            if piece == b"":
+                return  # WSGI lets an application say so that it has nothing yet
+        head = b""
+        if not self._request.sent_headers:
+            self._request.sent_headers = True
+            head = self._request.head()
+            self._declared = self._request.declared_length()
+        if piece is None:
+            self._left = memoryview(head + (b"0\r\n\r\n" if self._request.chunked_write else b""))
+            self._end()
+            return
+        self._given += len(piece)
+        if self._declared is not None and self._given > self._declared:
+            self._request.close_connection = True
+            raise ConnectionAbortedError("the application gave more than its Content-Length")
+        if self._request.chunked_write and piece:
+            piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+        self._left = memoryview(head + piece if head else piece)
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._declared is not None and self._given < self._declared and self._request.has_body:
+            self._request.close_connection = True
+            raise ConnectionAbortedError("the application gave less than its Content-Length")
+
+    def _flush(self) -> bool:
+        """Send what is left of this piece; False where the client has to read first."""
+        waited = False
+        while self._left:
+            try:
+                sent = self._connection.socket.send(self._left)
+            except WOULD_BLOCK:
+                if waited or not self._is_taken_soon():
+                    return False
+                waited = True
+                continue
+            self._moved(sent)
+            self._left = self._left[sent:]
+            waited = False
+        return True
+
+    def _send_file(self, part: FilePart) -> bool:
+        """Send the rest of a part of a file; False where the client has to read first."""
+        waited = False
+        while part.left:
+            try:
+                sent = os.sendfile(self._connection.socket.fileno(), part.descriptor, part.offset, min(part.left, SENDFILE_MOST))
+            except WOULD_BLOCK:
+                if waited or not self._is_taken_soon():
+                    return False
+                waited = True
+                continue
+            if not sent:
+                raise ConnectionAbortedError("a file ended before its size")
+            part.took(sent)
+            self._given += sent
+            self._moved(sent)
+            waited = False
+        return True
+
+    def _moved(self, sent: int) -> None:
+        self._sent += sent
+        self._last = time.monotonic()
+
+    def _is_taken_soon(self) -> bool:
+        """Whether the client makes room within a moment: one that keeps up need not be waited for anywhere else."""
+        poll = select.poll()
+        poll.register(self._connection.socket, select.POLLOUT)
+        return bool(poll.poll(PATIENCE))
+
+
+class FilePart:
+    """Bytes of an open file that the kernel may send by itself. on_sent: is told of each step."""
+
+    def __init__(self, descriptor: int, offset: int, left: int, on_sent: Callable[[int], None]) -> None:
+        self.descriptor = descriptor
+        self.offset = offset
+        self.left = left
+        self._on_sent = on_sent
+
+    def took(self, sent: int) -> None:
+        """So many bytes went out."""
+        self.offset += sent
+        self.left -= sent
+        self._on_sent(sent)
+
+
+def _file_part(response: Iterable[bytes]) -> FilePart | None:
+    """The part of a file that a response is, where its application says so (`file_part`)."""
+    ask = getattr(response, "file_part", None)
+    part: FilePart | None = None
+    if ask is not None:
+        with suppress(OSError):
+            part = ask()
+    return part
