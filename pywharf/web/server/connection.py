@@ -20,7 +20,6 @@ from cheroot.server import HTTPConnection
 
 from pywharf.web.server.http_request import Request
 from pywharf.web.server.sending import WOULD_BLOCK, Outgoing
-from pywharf.web.server.tls import tell_plain_client
 
 PIECE = 16 * 1024  # bytes read at a time while a head arrives
 HEAD_END = b"\r\n\r\n"
@@ -104,7 +103,8 @@ class Connection(HTTPConnection):
             return Arrival.PARTLY
         except ssl.SSLError as error:
             if error.reason == "HTTP_REQUEST":
-                tell_plain_client(self.socket)
+                self.socket, self.is_tls = socket.socket(fileno=self.socket.detach()), False
+                self.refuse("400 This port speaks https only", "The client spoke plain HTTP: use an https address")
             return Arrival.NOTHING
         except (OSError, ValueError):
             return Arrival.NOTHING

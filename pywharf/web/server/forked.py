@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -111,7 +111,7 @@ def fork(work: Callable[[Parent], None], let_go: Callable[[], None], began: floa
     return Child(pid, ours, began)
 
 
-def _live(work: Callable[[Parent], None], parent: Parent, let_go: Callable[[], None], mask: set[signal.Signals]) -> NoReturn:
+def _live(work: Callable[[Parent], None], parent: Parent, let_go: Callable[[], None], mask: Iterable[int]) -> NoReturn:
     """The whole life of a child, which never returns into what its parent was doing."""
     code = 1
     try:

@@ -83,7 +83,7 @@ def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 
 
 
 # What nearly every request begins with. Anything else is read by Cheroot, with all the care that takes.
-_USUAL = re.compile(rb"(GET|HEAD|POST) ((/(?:[A-Za-z0-9._~@+-][A-Za-z0-9._~@+/-]*)?)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n")
+USUAL = re.compile(rb"(GET|HEAD|POST) ((/(?:[A-Za-z0-9._~@+-][A-Za-z0-9._~@+/-]*)?)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n")
 
 
 class Request(HTTPRequest):
@@ -112,7 +112,7 @@ class Request(HTTPRequest):
     def read_request_line(self) -> bool:
         """Cheroot's, with a short way for what is usual, and no stumbling over targets that its URL parser cannot read."""
         head = self.rfile.getbuffer()
-        usual = _USUAL.match(head)
+        usual = USUAL.match(head)
         if usual is not None:
             self.method, self.uri, self.path, query, self.request_protocol = usual.groups()
             self.qs = query or b""
@@ -120,6 +120,9 @@ class Request(HTTPRequest):
             self.response_protocol = self.request_protocol.decode("ascii")
             self.rfile.seek(usual.end())
             return True
+        if head[:2] == b"\r\n":  # of which Cheroot would forgive another one
+            self.simple_response("400 Bad Request", "Empty lines before the request")
+            return False
         try:
             return bool(super().read_request_line())  # type: ignore[no-untyped-call]  # Cheroot's stubs
         except ValueError:

@@ -6,7 +6,6 @@ import enum
 import selectors
 import signal
 import socket
-import time
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -68,7 +67,6 @@ class Told(enum.Enum):
     REPLACED = "another process stands in for it"
     ORPHANED = "the supervising process is gone"
     ENDED = "the server ended by itself"
-    NOTHING = "nothing, in the time that was given"
 
 
 class StopSignals(Signals):
@@ -82,20 +80,16 @@ class StopSignals(Signals):
         super().__init__(*(STOP if supervisor is None else (signal.SIGTERM,)))
         self._supervisor = supervisor
         self.name = ""  # of the signal that came
+        self._selector = selectors.DefaultSelector()  # made now: later, a flood of connections may have left no descriptor
+        self._selector.register(self, selectors.EVENT_READ)
+        if supervisor is not None:
+            self._selector.register(supervisor, selectors.EVENT_READ)
 
-    def wait(self, timeout: float | None = None) -> Told:
-        """Wait for the first of them. timeout: seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self, selectors.EVENT_READ)
-            if self._supervisor is not None:
-                selector.register(self._supervisor, selectors.EVENT_READ)
-            while True:
-                ready = selector.select(None if end is None else max(0.0, end - time.monotonic()))
-                if told := self._told({key.fileobj for key, _ in ready}):
-                    return told
-                if end is not None and time.monotonic() >= end:
-                    return Told.NOTHING
+    def wait(self) -> Told:
+        """Wait for the first of them."""
+        while True:
+            if told := self._told({key.fileobj for key, _ in self._selector.select()}):
+                return told
 
     def _told(self, ready: set[Any]) -> Told | None:
         if self in ready:
@@ -117,6 +111,10 @@ class StopSignals(Signals):
         """Wake who waits. For any thread."""
         with suppress(OSError):  # nobody waits any more
             self._wake.send(b"\0")
+
+    def close(self) -> None:
+        self._selector.close()
+        super().close()
 
     def give_back(self) -> None:
         """From now on a signal does what it did before: where this is the process that people signal, the second one does not wait."""

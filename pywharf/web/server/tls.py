@@ -9,11 +9,9 @@ Source: RFC 8446 (TLS 1.3), RFC 9325 (recommendations: TLS 1.2 and newer).
 from __future__ import annotations
 
 import queue
-import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pywharf.errors import ConfigInvalid
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from pywharf.web.server.connection import Arrival, Connection
 
 THREADS = 2
-PLAIN = b"The client spoke plain HTTP to a port that speaks https only: use an https address"
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext:
@@ -33,27 +30,29 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])
+    asked = []
+
+    def no_password() -> bytes:
+        """In place of a question on the terminal."""
+        asked.append(True)
+        return b""
+
     try:
-        context.load_cert_chain(certificate, key or None, password=_no_password)
+        context.load_cert_chain(certificate, key or None, password=no_password)
     except FileNotFoundError as error:
         missing = "--tls_cert" if _is_missing(certificate) else "--tls_key"
         raise ConfigInvalid(missing, "there is no such file") from error
     except PermissionError as error:
         raise ConfigInvalid("--tls_cert", "this file or that of --tls_key may not be read by this user") from error
     except ssl.SSLError as error:
-        reason = error.reason or ""
-        if "KEY_VALUES_MISMATCH" in reason:
+        if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigInvalid("--tls_key", "is not the key of this certificate") from error
-        if "PASSWORD" in reason or "DECRYPT" in reason:
+        if asked:
             raise ConfigInvalid("--tls_key", "is kept with a password: give it without one, in a file that nobody else can read") from error
         raise ConfigInvalid("--tls_cert", "this file and that of --tls_key have to be PEM: a certificate, and its private key") from error
     except OSError as error:
         raise ConfigInvalid("--tls_cert", f"cannot be read ({error.strerror})") from error
     return context
-
-
-def _no_password() -> bytes:
-    return b""  # rather than asking on the terminal
 
 
 def _is_missing(path: str) -> bool:
@@ -87,12 +86,3 @@ class Handshakes:
     def _work(self) -> None:
         while (connection := self._queue.get()) is not None:
             self._on_step(connection, connection.shake_hands())
-
-
-def tell_plain_client(sock: ssl.SSLSocket) -> None:
-    """Tell a client that speaks plain HTTP so, in plain HTTP; the socket is closed."""
-    with suppress(OSError), socket.socket(fileno=sock.detach()) as plain:
-        plain.send(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(PLAIN), PLAIN)
-        )

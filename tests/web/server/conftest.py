@@ -71,10 +71,7 @@ class Raw:
 
     def rest(self) -> bytes:
         """Everything up to the end of the connection."""
-        received = b""
-        while chunk := self.socket.recv(65536):
-            received += chunk
-        return received
+        return b"".join(iter(lambda: self.socket.recv(65536), b""))
 
     def close(self) -> None:
         self.socket.close()
