@@ -10,23 +10,32 @@ Source: RFC 9110, sections 8.6 (Content-Length) and 10.1.1 (Expect).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pywharf.web.errors import BodyCutShort, BodyTooSlow
-
-if TYPE_CHECKING:
-    from pywharf.web.server.connection import Connection
+from pywharf.web.server.pace import Pace
 
 LINE_PIECE = 64 * 1024  # bytes; what is looked through for the end of a line at a time
+
+
+class Source(Protocol):
+    """The connection that a body arrives on."""
+
+    def read(self, most: int, end: float) -> bytes:
+        """At least one and up to `most` bytes; b"" where there will be no more. end: monotonic. Raises TimeoutError, OSError."""
+
+    def tell_to_go_on(self) -> None:
+        """Tell a client that waits for it to send."""
 
 
 class Body:
     """`wsgi.input`. remaining: bytes that were not read yet. Used by the one thread that works on the request."""
 
-    def __init__(self, connection: Connection, length: int, *, expected: bool) -> None:
+    def __init__(self, source: Source, length: int, pace: Pace, *, expected: bool) -> None:
         """expected: whether the client waits to be told to go on."""
         self.remaining = length
-        self._connection = connection
+        self._source = source
+        self._pace = pace
         self._expected = expected
         self._ahead = b""  # read of the connection already, for `readline`
         self._began = self._last = time.monotonic()
@@ -87,9 +96,9 @@ class Body:
     def _arrived(self, most: int) -> bytes:
         if self._expected:
             self._expected = False
-            self._connection.tell_to_go_on()
+            self._source.tell_to_go_on()
         try:
-            piece = self._connection.read(most, self._connection.server.body_pace.end(self._began, self._received, self._last))
+            piece = self._source.read(most, self._pace.end(self._began, self._received, self._last))
         except TimeoutError as error:
             raise BodyTooSlow from error
         except OSError as error:

@@ -70,11 +70,6 @@ class Connection(HTTPConnection):
         return self._outgoing is not None
 
     @property
-    def takes_files(self) -> bool:
-        """Whether the kernel may send files by itself."""
-        return not self.is_tls
-
-    @property
     def deadline(self) -> float:
         """Until when the client has to read more, where it has to; monotonic."""
         return self._outgoing.deadline if self._outgoing is not None else float("inf")
@@ -181,7 +176,7 @@ class Connection(HTTPConnection):
                 request.parse_request()
                 if not request.ready:
                     return False
-                self._outgoing = Outgoing(request, request.answer())
+                self._outgoing = Outgoing(self.socket, request, request.answer(), self.server.response_pace)
             if not self._outgoing.go_on():
                 return True
         except OSError as error:
@@ -199,6 +194,7 @@ class Connection(HTTPConnection):
     def refuse(self, status: str, sentence: str = "") -> None:
         """Tell the client why it is not answered, as far as it listens; the connection ends with that."""
         self.is_lingering = True
+        self.server.count_refusal(status[:3])
         text = (sentence or status[4:]).encode("ascii", "replace")
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
         if status.startswith("503"):

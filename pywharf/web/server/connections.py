@@ -49,6 +49,8 @@ class Connections:
         self._paused_until = 0.0  # monotonic
         self._told = float("-inf")  # monotonic
         self._stopped = False
+        self._refusing = False
+        self._refused = threading.Event()
         self._ended = threading.Event()
         self._handshakes = Handshakes(self._shaken) if server.tls is not None else None
 
@@ -121,6 +123,8 @@ class Connections:
                         self._accept()
                     else:
                         self._woken.recv(64)
+                if self._refusing and not self._refused.is_set():
+                    self._let_go_of_listener()
                 now = time.monotonic()
                 if now >= look_at:
                     look_at = now + LOOK
@@ -163,6 +167,7 @@ class Connections:
             except OSError as error:
                 self._cannot_accept(error)
                 return
+            self._server.accepted += 1
             self._begin(sock, address)
 
     def _begin(self, sock: socket.socket, address: Any) -> None:
@@ -242,11 +247,17 @@ class Connections:
 
     def refuse_new(self) -> None:
         """Take no connection any more. Who is here already may still bring a request."""
+        self._refusing = True
+        self._nudge()  # the loop may be taking one just now: it closes the listener itself
+        if not self._refused.wait(10 * LOOK):
+            self._listener.close()
+
+    def _let_go_of_listener(self) -> None:
         with suppress(KeyError, ValueError):
             self._selector.unregister(self._listener)
         self._accepting, self._paused_until = False, 0.0
         self._listener.close()
-        self._nudge()
+        self._refused.set()
 
     def stop(self) -> None:
         """Send away who waits for a head, and end the loop. Takes LOOK seconds at most."""

@@ -1,4 +1,4 @@
-"""What the HTTP server tells of itself when it is asked: connections, threads, and whom it refused before any application saw them."""
+"""What the HTTP server tells of itself when it is asked: connections, threads, and what it refused before any application saw it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ServerCounts:
     parked: int = 0  # open connections on which no whole request has arrived
     active: int = 0  # open connections whose request is worked on, or waits for a thread
     accepted: int = 0  # total
-    refused: Mapping[str, int] = field(default_factory=dict)  # totals, by a reason that is one of few words; also those that are 0
+    refused: Mapping[str, int] = field(default_factory=dict)  # totals, by the status; the usual ones also where they are 0
 
 
 class CountedServer(Protocol):

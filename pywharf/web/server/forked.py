@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parent:
-    """What a child has of its parent."""
+    """What a child has of its parent. seat: what `workers.Attendance` gave it."""
 
     channel: socket.socket
+    seat: Any = None
 
     def ready(self, **told: Any) -> None:
         """Say that the work has begun. Raises OSError where nobody listens any more."""
@@ -49,11 +50,13 @@ class Parent:
 
 @dataclass(eq=False)
 class Child:
-    """What a parent has of a child. kill_at: monotonic, when its patience ends."""
+    """What a parent has of a child. kill_at: monotonic, when its patience ends. seat: as `Parent` has it."""
 
     pid: int
     channel: socket.socket
     began: float  # monotonic
+    name: str = "a worker"
+    seat: Any = None
     kill_at: float = math.inf
     told: Mapping[str, Any] | None = None  # None until it is ready
     failure: str = ""
@@ -85,7 +88,7 @@ class Child:
             os.kill(self.pid, number)
 
 
-def fork(work: Callable[[Parent], None], let_go: Callable[[], None], began: float) -> Child:
+def fork(work: Callable[[Parent], None], let_go: Callable[[], None], began: float, name: str = "a worker", seat: Any = None) -> Child:
     """Do `work` in a child of this process, which has one thread. let_go: closes in the child what is the parent's alone.
 
     The child ignores SIGINT and SIGHUP, which a terminal sends to all, and ends by SIGTERM until `work` handles it; with 1 where it
@@ -101,14 +104,14 @@ def fork(work: Callable[[Parent], None], let_go: Callable[[], None], began: floa
         pid = os.fork()
         if not pid:
             ours.close()
-            _live(work, Parent(theirs), let_go, before)
+            _live(work, Parent(theirs, seat), let_go, before)
     except OSError:
         ours.close()
         raise
     finally:
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return Child(pid, ours, began)
+    return Child(pid, ours, began, name, seat)
 
 
 def _live(work: Callable[[Parent], None], parent: Parent, let_go: Callable[[], None], mask: Iterable[int]) -> NoReturn:

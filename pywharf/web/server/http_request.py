@@ -14,22 +14,33 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cheroot.server import HTTPRequest
 
 from pywharf.web.errors import RequestInvalid
-from pywharf.web.server.body import Body
+from pywharf.web.server.body import Body, Source
 
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    from pywharf.web.server.connection import Connection
+class Lines(Protocol):
+    """What a head is read from."""
 
-    class Lines(Protocol):
-        """What a head is read from."""
+    def readline(self) -> bytes: ...
 
-        def readline(self) -> bytes: ...
+
+class Arrived(Source, Protocol):
+    """The connection that a request arrived on."""
+
+    is_tls: bool
+    is_lingering: bool
+    remote_addr: str
+    remote_port: int | None
+
+    def take_head(self) -> tuple[bytes, str]:
+        """The head with its empty line; or the status to refuse it with."""
+
+    def refuse(self, status: str, sentence: str = "") -> None:
+        """Tell the client why it is not answered."""
 
 
 MAX_HEADER_LINES = 200
@@ -89,10 +100,10 @@ USUAL = re.compile(rb"(GET|HEAD|POST) ((/(?:[A-Za-z0-9._~@+-][A-Za-z0-9._~@+/-]*
 class Request(HTTPRequest):
     """One request, and the head of its response."""
 
-    conn: Connection
+    conn: Arrived
     has_body = False  # whether the response has one that its Content-Length speaks of
 
-    def __init__(self, server: Any, conn: Connection) -> None:
+    def __init__(self, server: Any, conn: Arrived) -> None:
         super().__init__(server, conn)
         self.scheme = b"https" if conn.is_tls else b"http"
         self._status = b""
@@ -150,7 +161,7 @@ class Request(HTTPRequest):
     def answer(self) -> Iterable[bytes]:
         """Let the application answer; what it gives is still to be sent."""
         expected = self.response_protocol == "HTTP/1.1" and self.inheaders.get(b"Expect", b"").lower() == b"100-continue"
-        self.rfile = Body(self.conn, int(self.inheaders.get(b"Content-Length", 0)), expected=expected)
+        self.rfile = Body(self.conn, int(self.inheaders.get(b"Content-Length", 0)), self.server.body_pace, expected=expected)
         response: Iterable[bytes] = self.server.wsgi_app(self._environ(), self._start_response)
         return response
 

@@ -11,15 +11,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
+def listen(host: str, port: int, *, backlog: int = 1024, options: str = "another --host or --port") -> socket.socket:
     """A listening TCP socket. port: 0 takes a free one. backlog: connections the kernel holds until they are accepted.
 
-    "::" takes IPv4 as well. Raises OSError where the address cannot be bound; its text names the address.
+    "::" takes IPv4 as well. options: what to give in its place. Raises OSError where the address cannot be bound; its text names the address.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise OSError(f"{host} is no address of this machine ({error.strerror}): give --host one that it has") from error
+        raise OSError(f"{host} is no address of this machine ({error.strerror}): give {options}") from error
     trouble: OSError | None = None
     for family, kind, protocol, _, address in found:
         listener = socket.socket(family, kind, protocol)
@@ -36,7 +36,7 @@ def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
             listener.close()
             trouble = trouble or error
     reason = trouble.strerror if trouble else "no address was found"
-    raise OSError(trouble.errno if trouble else None, f"cannot listen on {host} port {port} ({reason}): give another --host or --port")
+    raise OSError(trouble.errno if trouble else None, f"cannot listen on {host} port {port} ({reason}): give {options}")
 
 
 class UnixListener:
@@ -46,12 +46,13 @@ class UnixListener:
     answers there, where something else lies there, or where it cannot be made.
     """
 
-    def __init__(self, path: Path, *, backlog: int = 1024) -> None:
+    def __init__(self, path: Path, *, backlog: int = 1024, option: str = "--unix_socket") -> None:
+        """option: what to give another path."""
         self._path = path.absolute()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with _alone(self._path.parent):
-                _make_way(self._path)
+                _make_way(self._path, option)
                 before = os.umask(0o177)
                 try:
                     self.socket.bind(str(self._path))
@@ -65,7 +66,7 @@ class UnixListener:
             if error.filename == str(self._path):
                 raise
             raise OSError(
-                error.errno, f"cannot listen there ({error.strerror or error}): give --unix_socket another path", str(self._path)
+                error.errno, f"cannot listen there ({error.strerror or error}): give {option} another path", str(self._path)
             ) from error
 
     def close(self) -> None:
@@ -77,14 +78,14 @@ class UnixListener:
                 self._path.unlink()
 
 
-def _make_way(path: Path) -> None:
+def _make_way(path: Path, option: str) -> None:
     """Remove the socket of a server that is no more."""
     try:
         is_socket = stat.S_ISSOCK(path.lstat().st_mode)
     except FileNotFoundError:
         return
     if not is_socket:
-        raise FileExistsError(None, "is no socket, and is left alone: give --unix_socket another path", str(path))
+        raise FileExistsError(None, f"is no socket, and is left alone: give {option} another path", str(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(5)
         try:
@@ -94,7 +95,7 @@ def _make_way(path: Path) -> None:
             return
         except OSError:
             pass  # its queue is full, or it is another user's: somebody is there
-    raise FileExistsError(None, "a server listens there already: stop that one, or give --unix_socket another path", str(path))
+    raise FileExistsError(None, f"a server listens there already: stop that one, or give {option} another path", str(path))
 
 
 @contextmanager

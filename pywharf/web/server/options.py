@@ -57,7 +57,9 @@ OPTIONS: Mapping[str, Option] = {
 class Serving:
     """Where and how the server listens, as the command line says it. limits: by the names of OPTIONS; what is not there is as usual.
 
-    workers: None: as many as this machine has cores, at most four. unix_socket: a path, in place of host and port; "": those.
+    workers: None: as many as this machine has cores, at most four. unix_socket: a path, in place of host and port; "": those. metrics_address: as the
+    command line has it; "": none.
+    tls_cert, tls_key: PEM files; "": plain HTTP, and the key in the file of the certificate.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - the default that containers need; a loud line warns
@@ -65,6 +67,9 @@ class Serving:
     limits: Mapping[str, object] = field(default_factory=dict)
     workers: int | None = None
     unix_socket: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    metrics_address: str = ""
 
 
 def checked(options: Mapping[str, object]) -> dict[str, Any]:

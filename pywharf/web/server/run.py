@@ -21,6 +21,7 @@ from cheroot.wsgi import Server as CherootServer
 
 from pywharf.web.server.connection import Connection
 from pywharf.web.server.connections import GOODBYE, Connections
+from pywharf.web.server.counts import CountedServer, ServerCounts
 from pywharf.web.server.lingering import Lingering
 from pywharf.web.server.listening import shown
 from pywharf.web.server.options import checked
@@ -44,18 +45,21 @@ def serve(
     options: Mapping[str, object] | None = None,
     tls: ssl.SSLContext | None = None,
     on_ready: Callable[[str], None] | None = None,
+    on_server: Callable[[CountedServer], None] | None = None,
     supervisor: socket.socket | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order and return. Call it in the main thread.
 
     listener: see `listening.listen`; closed at the end. options: see `options.OPTIONS`. on_ready: is told "host:port" once connections
-    are taken. supervisor: a worker's channel to the process that supervises it; its end, or a word from there, stops the server as well.
+    are taken; on_server, before that, whom to ask how it is doing. supervisor: a worker's channel to the process that supervises it; its end, or a word from there, stops the server as well.
     A second signal does not wait any longer, but for a worker. Raises OSError where the server ended by itself, ValueError for an option.
     """
     _allow_descriptors()
     with StopSignals(supervisor) as signals:
         server = _made(app, listener, options, tls)
         with _running(server, signals.server_ended):
+            if on_server is not None:
+                on_server(server)
             if on_ready is not None:
                 on_ready(server.address)
             told = signals.wait()
@@ -145,6 +149,9 @@ class Server(CherootServer):
         self.response_pace = Pace(values["timeout"], values["slow_grace"], values["min_rate"], values["response_timeout"])
         self.open_connections: set[Connection] = set()
         self.refused = 0  # connections and requests that were told 503 unread
+        self.accepted = 0  # connections
+        self._refusals = dict.fromkeys(("400", "408", "503"), 0)
+        self._refusing = threading.Lock()
         self.lingering = Lingering()
         self.requests = Threads(self, threads=threads, queue_size=queue_size)
         self._listener = listener
@@ -159,6 +166,24 @@ class Server(CherootServer):
     def can_add_keepalive_connection(self) -> bool:
         """Whether a connection may stay open after this response."""
         return self.ready and self._connections.idle < self.keep_alive_conn_limit
+
+    def counts(self) -> ServerCounts:
+        """How it is doing now. For any thread."""
+        parked = self._connections.waiting
+        return ServerCounts(
+            threads=self.requests.size,
+            threads_busy=self.requests.busy,
+            queued=self.requests.waiting,
+            parked=parked,
+            active=max(0, len(self.open_connections) - parked),
+            accepted=self.accepted,
+            refused=dict(self._refusals),
+        )
+
+    def count_refusal(self, status: str) -> None:
+        """Something is refused that the application did not see. For any thread."""
+        with self._refusing:
+            self._refusals[status] = self._refusals.get(status, 0) + 1
 
     def prepare(self) -> None:
         """Begin with the listener that is there already; Cheroot would make one of its own, and believe whatever LISTEN_PID says."""

@@ -11,15 +11,14 @@ from __future__ import annotations
 import logging
 import os
 import select
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from pywharf.web.server.http_request import Request
-    from pywharf.web.server.pace import Pace
+from pywharf.web.server.pace import Pace
 
 PATIENCE = 20  # milliseconds a thread waits for a client to take more, before the connection waits alone
 SENDFILE_MOST = 16 * 1024 * 1024  # bytes one system call may send: a thread is not lost in it
@@ -28,16 +27,33 @@ WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLW
 log = logging.getLogger(__name__)
 
 
+class Answered(Protocol):
+    """The request that a response is for."""
+
+    close_connection: bool
+    sent_headers: bool
+    chunked_write: bool
+    has_body: bool
+
+    def head(self) -> bytes:
+        """The head of the response."""
+
+    def declared_length(self) -> int | None:
+        """Its Content-Length."""
+
+
 class Outgoing:
     """One response: what the application gave, and how much of it is out. Worked on by one thread at a time."""
 
-    def __init__(self, request: Request, response: Iterable[bytes]) -> None:
+    def __init__(self, sock: socket.socket, request: Answered, response: Iterable[bytes], pace: Pace) -> None:
+        """sock: does not block."""
+        self._socket = sock
         self._request = request
-        self._connection = request.conn
+        self._pace = pace
         self._response = response
         self._pieces: Iterator[bytes] = iter(response)
         self._left = memoryview(b"")  # what goes out next
-        self._part = _file_part(response) if self._connection.takes_files else None
+        self._part = None if isinstance(sock, ssl.SSLSocket) else _file_part(response)
         self._declared: int | None = None  # bytes of the body, as its head says
         self._given = 0  # bytes of the body that the application gave
         self._ended = False  # the application has no more
@@ -47,8 +63,7 @@ class Outgoing:
     @property
     def deadline(self) -> float:
         """Until when the client has to take more; monotonic."""
-        pace: Pace = self._connection.server.response_pace
-        return pace.end(self._began, self._sent, self._last)
+        return self._pace.end(self._began, self._sent, self._last)
 
     def go_on(self) -> bool:
         """Send what can be sent. True where all of it is out; False where the client has to read first. Raises OSError."""
@@ -109,7 +124,7 @@ class Outgoing:
         waited = False
         while self._left:
             try:
-                sent = self._connection.socket.send(self._left)
+                sent = self._socket.send(self._left)
             except WOULD_BLOCK:
                 if waited or not self._is_taken_soon():
                     return False
@@ -125,7 +140,7 @@ class Outgoing:
         waited = False
         while part.left:
             try:
-                sent = os.sendfile(self._connection.socket.fileno(), part.descriptor, part.offset, min(part.left, SENDFILE_MOST))
+                sent = os.sendfile(self._socket.fileno(), part.descriptor, part.offset, min(part.left, SENDFILE_MOST))
             except WOULD_BLOCK:
                 if waited or not self._is_taken_soon():
                     return False
@@ -146,7 +161,7 @@ class Outgoing:
     def _is_taken_soon(self) -> bool:
         """Whether the client makes room within a moment: one that keeps up need not be waited for anywhere else."""
         poll = select.poll()
-        poll.register(self._connection.socket, select.POLLOUT)
+        poll.register(self._socket, select.POLLOUT)
         return bool(poll.poll(PATIENCE))
 
 

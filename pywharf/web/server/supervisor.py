@@ -15,18 +15,18 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pywharf.web.server.forked import TAKEN, Child, Parent, fork
 from pywharf.web.server.signals import STOP, Signals
-from pywharf.web.server.workers import Job, Place, WorkerFailed
+from pywharf.web.server.workers import Attendance, Beside, Job, Place, WorkerFailed
 
 PATIENCE = 60.0  # seconds that a further worker has to become ready
 
 log = logging.getLogger(__name__)
 
 
-def supervise(job: Job, *, number: int, drain: float) -> None:
+def supervise(job: Job, *, number: int, drain: float, attendance: Attendance | None = None, beside: Sequence[Beside] = ()) -> None:
     """Have `number` workers do a job until SIGTERM or SIGINT, then let them end in order, and return.
 
     drain: seconds that a worker has to end after it was told to. SIGHUP prepares the job again and replaces the workers, one by one.
@@ -34,7 +34,7 @@ def supervise(job: Job, *, number: int, drain: float) -> None:
     `job.open`.
     """
     with Signals(*TAKEN) as signals, selectors.DefaultSelector() as selector:
-        hurry = Supervisor(job, number, drain, signals, selector).run()
+        hurry = Supervisor(job, number, drain, signals, selector, attendance or Attendance(), beside).run()
     if hurry:
         os.kill(os.getpid(), hurry)
 
@@ -42,12 +42,22 @@ def supervise(job: Job, *, number: int, drain: float) -> None:
 class Supervisor:
     """The supervising process at work. Its one thread waits for signals, for what its children say, and for nothing else."""
 
-    def __init__(self, job: Job, number: int, drain: float, signals: Signals, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self,
+        job: Job,
+        number: int,
+        drain: float,
+        signals: Signals,
+        selector: selectors.BaseSelector,
+        attendance: Attendance,
+        beside: Sequence[Beside],
+    ) -> None:
         self._job = job
+        self._attendance = attendance
         self._drain = drain
         self._signals = signals
         self._selector = selector
-        self._places = [Place() for _ in range(number)]
+        self._places = [*(Place() for _ in range(number)), *map(Place, beside)]
         self._children: dict[int, Child] = {}  # all that were not waited for yet
         self._preparing: Child | None = None
         self._newcomer: Child | None = None  # is to stand in for the worker of the first of these places
@@ -60,7 +70,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until a signal says stop. Returns 0, or the number of the second signal."""
-        self._preparing = self._fork(lambda _: self._job.prepare(False))
+        self._preparing = self._fork(lambda _: self._job.prepare(False), "the preparation")
         while True:
             self._wait()
             for number in self._signals.arrived():
@@ -103,13 +113,15 @@ class Supervisor:
                     self._selector.unregister(child.channel)
                 child.channel.close()
                 code = os.waitstatus_to_exitcode(status)
+                if child.seat is not None:
+                    self._attendance.ended(child.seat, code)
                 ended(child, f"signal={signal.Signals(-code).name}" if code < 0 else f"exit={code}", code)
 
     def _do_what_is_due(self) -> None:
         now = time.monotonic()
         for child in self._children.values():
             if child.kill_at <= now:
-                log.error("a worker takes too long and is killed: pid=%d", child.pid)
+                log.error("%s takes too long and is killed: pid=%d", child.name, child.pid)
                 child.kill_at = math.inf
                 child.signal(signal.SIGKILL)
         for place in self._places:
@@ -118,8 +130,19 @@ class Supervisor:
 
     # --- workers ----------------------------------------------------------------------------------------------------
 
-    def _fork(self, work: Callable[[Parent], None]) -> Child:
-        child = fork(work, self._let_go, time.monotonic())
+    def _hire(self, beside: Beside | None = None) -> Child:
+        """A worker, or a process beside them."""
+        if beside is not None:
+            return self._fork(beside.work, beside.name)
+        seat = self._attendance.begins()
+        try:
+            return self._fork(self._job.work, "a worker", seat)
+        except OSError:
+            self._attendance.ended(seat, 0)
+            raise
+
+    def _fork(self, work: Callable[[Parent], None], name: str, seat: object = None) -> Child:
+        child = fork(work, self._let_go, time.monotonic(), name, seat)
         self._children[child.pid] = child
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         return child
@@ -134,7 +157,7 @@ class Supervisor:
     def _start(self, place: Place) -> None:
         place.start_at = math.inf
         try:
-            place.child = self._fork(self._job.work)
+            place.child = self._hire(place.beside)
         except OSError as error:
             if not self._is_serving:
                 raise
@@ -150,7 +173,7 @@ class Supervisor:
 
     def _became_ready(self, child: Child) -> None:
         child.kill_at = math.inf
-        log.info("a worker serves: pid=%d", child.pid)
+        log.info("%s serves: pid=%d", child.name, child.pid)
         if child is self._newcomer:
             self._newcomer = None
             self._put_in(child, self._rolling.pop(0))
@@ -191,7 +214,7 @@ class Supervisor:
         if not self._is_serving:
             raise WorkerFailed(child.failure or f"the server ended before it was ready ({how}); the log may say more")
         reason = f" reason={child.failure}" if child.failure else ""
-        self._start_later(place, time.monotonic() - child.began, f"a worker ended: pid={child.pid} {how}{reason}")
+        self._start_later(place, time.monotonic() - child.began, f"{child.name} ended: pid={child.pid} {how}{reason}")
 
     # --- replacing --------------------------------------------------------------------------------------------------
 
@@ -202,7 +225,7 @@ class Supervisor:
         self._again = False
         log.info("reading the configuration again, to replace the workers: signal=SIGHUP")
         try:
-            self._preparing = self._fork(lambda _: self._job.prepare(True))
+            self._preparing = self._fork(lambda _: self._job.prepare(True), "the preparation")
         except OSError as error:
             log.error("the workers are not replaced, the old ones go on: %s", error.strerror)
 
@@ -218,7 +241,8 @@ class Supervisor:
             log.error("the workers are not replaced, the old configuration goes on: %s", problem)
             self._after_roll()
         else:
-            self._rolling, self._roll_began = list(self._places), time.monotonic()
+            self._rolling = [place for place in self._places if place.beside is None]
+            self._roll_began = time.monotonic()
             self._replace_next()
 
     def _replace_next(self) -> None:
@@ -226,7 +250,7 @@ class Supervisor:
             child = self._rolling[0].child
             if child is not None and child.began < self._roll_began:
                 try:
-                    self._newcomer = self._fork(self._job.work)
+                    self._newcomer = self._hire()
                 except OSError as error:
                     self._rolling = []
                     log.error("the workers are not replaced, the old ones go on: %s", error.strerror)
@@ -269,4 +293,4 @@ class Supervisor:
 
 
 def _said(child: Child, how: str, code: int) -> None:
-    log.log(logging.INFO if code in (0, -signal.SIGTERM) else logging.WARNING, "a worker ended: pid=%d %s", child.pid, how)
+    log.log(logging.INFO if code in (0, -signal.SIGTERM) else logging.WARNING, "%s ended: pid=%d %s", child.name, child.pid, how)

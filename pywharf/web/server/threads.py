@@ -28,6 +28,11 @@ class Threads(threadpool.ThreadPool):
         self.get = self._queue.get
 
     @property
+    def size(self) -> int:
+        """Threads that there are."""
+        return len(self._workers)
+
+    @property
     def busy(self) -> int:
         """Threads that work on a request."""
         return sum(worker.conn is not None for worker in self._workers)

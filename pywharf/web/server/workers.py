@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pywharf.errors import WharfError
@@ -38,6 +39,24 @@ class Job(Protocol):
         """In the supervising process: let nobody new in."""
 
 
+class Attendance:
+    """In the supervising process: is told of every worker. This one does nothing about it."""
+
+    def begins(self) -> Any:
+        """A worker is about to be forked. Returns what it finds as `Parent.seat`."""
+
+    def ended(self, seat: Any, code: int) -> None:
+        """It is gone. code: what it ended with, or minus the signal."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A process beside the workers: begun when they serve, begun again where it dies, never replaced. name: in the log."""
+
+    name: str
+    work: Callable[[Parent], None]
+
+
 def usual_number() -> int:
     """How many workers make use of this machine without asking too much of it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -57,9 +76,10 @@ class BackOff:
 
 
 class Place:
-    """One of the workers there are to be."""
+    """One of the workers there are to be, or of the processes beside them."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Beside | None = None) -> None:
+        self.beside = beside
         self.child: Child | None = None
         self.start_at = math.inf  # monotonic; while there is none
         self.back_off = BackOff()

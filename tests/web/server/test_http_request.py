@@ -97,7 +97,7 @@ def test_a_refusal_does_not_wait_for_the_body(connect: Callable[[], Raw]) -> Non
     answer = raw.head()
 
     assert answer.startswith(b"HTTP/1.1 401")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15  # and not the 30 seconds that a body may stand still
 
 
 def test_a_client_that_goes_on_sending_gets_the_refusal_and_no_broken_pipe(shared_address: str) -> None:

@@ -21,6 +21,8 @@ from pywharf.web.server.run import running
 
 from .conftest import Raw, SmallApp, Starting
 
+pytestmark = pytest.mark.any_python
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -97,13 +99,13 @@ def test_options_arrive(start: Starting) -> None:
         began = time.monotonic()
         raw.send(b"GET / HT")
         assert raw.rest().startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
 
 
 def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, small_app: SmallApp) -> None:
     with start(numthreads=1, accepted_queue_size=1) as address:
         working, _ = in_background(address, "/wait")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         waiting = Raw(address)
         waiting.send(GET)
         time.sleep(0.1)
@@ -121,20 +123,20 @@ def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, 
 def test_requests_in_flight_finish_and_nobody_new_is_let_in(start: Starting, small_app: SmallApp) -> None:
     with start() as address:
         thread, found = in_background(address, "/wait")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         threading.Timer(0.4, small_app.go_on.set).start()
         began = time.monotonic()
     took = time.monotonic() - began
     thread.join()
 
     assert found == [200]
-    assert 0.3 < took < 3
+    assert 0.3 < took < 20
     with pytest.raises(OSError):
         get(address)
 
 
 def test_connections_without_a_request_do_not_hold_it_up(start: Starting) -> None:
-    with start(numthreads=4, shutdown_timeout=10) as address:
+    with start(numthreads=4, shutdown_timeout=60) as address:
         mute = [Raw(address) for _ in range(3)]
         kept = Raw(address)
         kept.send(GET)
@@ -142,7 +144,7 @@ def test_connections_without_a_request_do_not_hold_it_up(start: Starting) -> Non
         time.sleep(0.1)
         began = time.monotonic()
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     for raw in mute:
         assert not raw.rest().startswith(b"HTTP/1.1 200")
 
@@ -150,7 +152,7 @@ def test_connections_without_a_request_do_not_hold_it_up(start: Starting) -> Non
 def test_accepted_connections_that_wait_for_a_thread_are_still_served(start: Starting, small_app: SmallApp) -> None:
     with start(numthreads=1) as address:
         working, found = in_background(address, "/wait")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         waiting = Raw(address)
         waiting.send(GET)
         time.sleep(0.2)
@@ -165,18 +167,18 @@ def test_a_body_still_on_its_way_at_the_end_is_cut_off_and_never_taken_for_whole
     with start(shutdown_timeout=0.3) as address:
         raw = Raw(address)
         raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         began = time.monotonic()
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert (small_app.read, small_app.cut_short) == ([], 1)
 
 
 def test_a_body_that_arrives_in_time_counts(start: Starting, small_app: SmallApp) -> None:
-    with start(shutdown_timeout=5) as address:
+    with start(shutdown_timeout=60) as address:
         raw = Raw(address)
         raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         threading.Timer(0.3, raw.send, [b"67890"]).start()
 
     assert small_app.read == [b"1234567890"]
@@ -189,12 +191,12 @@ def test_a_request_that_is_stuck_is_abandoned_also_with_a_full_queue_behind_it(
     monkeypatch.setattr(threads, "CUT_OFF", 0.2)
     with start(shutdown_timeout=0.2, numthreads=1, accepted_queue_size=1) as address:
         thread, found = in_background(address, "/wait")
-        small_app.entered.wait(5)
+        small_app.entered.wait(30)
         Raw(address).send(GET)
         time.sleep(0.2)
         began = time.monotonic()
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     thread.join()
     assert isinstance(found[0], Exception)
 
@@ -275,7 +277,7 @@ def test_a_second_signal_does_not_wait() -> None:
         process.terminate()
         time.sleep(0.3)
         process.terminate()
-        process.wait(timeout=5)
+        process.wait(timeout=15)
         thread.join()
 
     assert process.returncode == -signal.SIGTERM
