@@ -48,6 +48,7 @@ else:
     _TextHandler = logging.StreamHandler  # takes no parameter on Python 3.10
 
 _spellings: set[str] = set()
+_looked_for: tuple[str, ...] = ()  # the same, for who reads it without the guard
 _remembered: re.Pattern[str] | None = None
 _installed: list[logging.Handler] = []
 _guard = threading.Lock()
@@ -55,30 +56,39 @@ _guard = threading.Lock()
 
 def remember_secret(text: str) -> None:
     """Never let this text, nor the usual spellings of it, into the log from now on."""
-    global _remembered
+    global _looked_for, _remembered
     spellings = {text, quote(text, safe=""), quote(text), quote_plus(text), repr(text)[1:-1]} - {""} if text else set()
     with _guard:
         if spellings <= _spellings:
             return
         _spellings.update(spellings)
         # Longest first, so that no secret is hidden by halves where another one begins like it.
+        _looked_for = tuple(_spellings)
         _remembered = re.compile("|".join(_pattern(one) for one in sorted(_spellings, key=len, reverse=True)))
 
 
 def redact(text: str) -> str:
     """The text without remembered secrets, without what stands before "@" in a URL, without Authorization and cookies."""
-    if _remembered is not None:
+    # Nearly every line has nothing of all this, and a look for a word is much cheaper than an expression.
+    if _remembered is not None and any(spelling in text for spelling in _looked_for):
         text = _remembered.sub(HIDDEN, text)
-    text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
-    text = _HEADER.sub(rf"\1{HIDDEN}", text)
-    text = _COOKIE.sub(rf"\1{HIDDEN}", text)
-    text = _BASIC.sub(_hide_basic, text)
-    return _BEARER.sub(rf"\1{HIDDEN}", text)
+    if "@" in text:
+        text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+    lower = text.lower()
+    if "authorization" in lower:
+        text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    if "cookie" in lower:
+        text = _COOKIE.sub(rf"\1{HIDDEN}", text)
+    if "basic" in lower:
+        text = _BASIC.sub(_hide_basic, text)
+    if "bearer" in lower:
+        text = _BEARER.sub(rf"\1{HIDDEN}", text)
+    return text
 
 
 def printable(text: str) -> str:
     """The text on one line, with nothing in it that moves a terminal's cursor or forges a second line."""
-    return _UNPRINTABLE.sub(_escape, text)
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
 
 
 def set_up(log_folder: Path | None, debug: bool, *, stderr_level: int = logging.INFO) -> None:
@@ -109,9 +119,17 @@ def set_up(log_folder: Path | None, debug: bool, *, stderr_level: int = logging.
 
 
 class OneLine(logging.Formatter):
-    """A record as one line that is safe to keep and to show."""
+    """A record as one line that is safe to keep and to show; made once, for however many handlers."""
+
+    _second: tuple[int, str] = (0, "")  # of the clock, and how it is written
 
     def format(self, record: logging.LogRecord) -> str:
+        line: str | None = record.__dict__.get("_line")
+        if line is None:
+            line = record.__dict__["_line"] = self._line(record)
+        return line
+
+    def _line(self, record: logging.LogRecord) -> str:
         try:
             message = record.getMessage()
         except (TypeError, ValueError, LookupError) as error:  # a mistake in a log call loses its facts, not the event
@@ -120,7 +138,10 @@ class OneLine(logging.Formatter):
             message = f"{message}\n{self.formatException(record.exc_info)}"
         if record.stack_info:
             message = f"{message}\n{record.stack_info}"
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        second, at = self._second
+        if second != int(record.created):
+            at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            self._second = (int(record.created), at)
         line = f"{at}.{int(record.msecs):03d}Z {record.levelname} [{record.process}] {record.name}: {message}"
         return _cut(printable(redact(line)))
 

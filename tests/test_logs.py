@@ -29,6 +29,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test leaves handlers, hooks or secrets behind."""
     monkeypatch.setattr(logs, "_spellings", set())
     monkeypatch.setattr(logs, "_remembered", None)
+    monkeypatch.setattr(logs, "_looked_for", ())
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     levels = [(logger, logger.level) for logger in (logging.getLogger(), logging.getLogger("pywharf"))]
@@ -222,6 +223,33 @@ def test_what_callers_authenticate_with_is_hidden_though_nobody_remembered_it(te
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert redact(text) == text
+
+
+PIECES = st.sampled_from(
+    ["Authorization: ", "BASIC dTpw", "basic ", "Bearer ab12cd34ef56", "Cookie: a=b", "://u:p@host", "@", "hunter22", "/x ", "cookies", "'"]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5)).map("".join))
+def test_looking_for_words_first_changes_nothing_of_what_is_hidden(text: str) -> None:
+    remember_secret("hunter22")
+    expected = text if logs._remembered is None else logs._remembered.sub("***", text)
+    for pattern, by in (
+        (logs._USERINFO, r"\1***@"),
+        (logs._HEADER, r"\1***"),
+        (logs._COOKIE, r"\1***"),
+        (logs._BASIC, logs._hide_basic),
+        (logs._BEARER, r"\1***"),
+    ):
+        expected = pattern.sub(by, expected)  # type: ignore[arg-type]
+
+    assert redact(text) == expected
+
+
+def test_a_record_is_written_the_same_to_every_handler_and_made_once(tmp_path: Path) -> None:
+    record = logging.LogRecord("pywharf", logging.INFO, "x", 1, "told %s", ("once",), None)
+
+    assert OneLine().format(record) is OneLine().format(record)
 
 
 def test_a_log_call_that_does_not_fit_keeps_its_event_and_no_secret() -> None:
