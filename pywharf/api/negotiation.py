@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 
 from pywharf.errors import WharfError
 
@@ -54,6 +55,8 @@ _NAMES = {name: format_ for format_, covering in _COVERED_BY.items() for name, e
 _RICHEST_FIRST = tuple(PageFormat)
 _PLAINEST_FIRST = (PageFormat.HTML, PageFormat.JSON_V1, PageFormat.HTML_V1)  # for who takes anything: a browser, curl, an old pip
 
+_REMEMBERED = 500  # characters: no client that is meant sends more
+
 _WEIGHT = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+", re.ASCII)
 
 
@@ -70,14 +73,23 @@ def negotiate(accept: str | None, format_: str | None = None) -> PageFormat:
             return _NAMES[format_.strip().replace(" ", "+").lower()]
         except KeyError:
             raise NotAcceptable(format_) from None
-    ranges = _ranges(accept or "") or {"*/*": 1.0}
+    accept = accept or ""
+    # The same few clients send the same few headers with every request.
+    return _chosen_before(accept) if len(accept) <= _REMEMBERED else _chosen(accept)
+
+
+def _chosen(accept: str) -> PageFormat:
+    ranges = _ranges(accept) or {"*/*": 1.0}
     judged = {candidate: _judge(ranges, candidate) for candidate in PageFormat}
     # Of the formats liked best, one asked for by name goes before one that merely falls under a wildcard.
     weight, exactness = max(judged.values())
     if weight <= 0:
-        raise NotAcceptable(accept or "")
+        raise NotAcceptable(accept)
     order = _PLAINEST_FIRST if exactness == _ANYTHING else _RICHEST_FIRST
     return next(candidate for candidate in order if judged[candidate] == (weight, exactness))
+
+
+_chosen_before = lru_cache(maxsize=256)(_chosen)
 
 
 def negotiate_type(accept: str | None, offered: Sequence[str]) -> str:
