@@ -37,6 +37,8 @@ class ServerSettings:
     auth_write_expires: float = 300  # seconds a successful write check is remembered
     extra_index_url: str = "https://pypi.org/simple/"  # where projects unknown here are redirected; "" turns it off
     redirect_max_staleness: float = 600  # seconds; an older local index redirects nobody
+    trusted_proxies: str = ""  # of whom forwarded headers are believed; see web/forwarding.py
+    sendfile: str = ""  # how these proxies are told to send a file themselves; see web/sendfile.py; "" where they are not
     public_url: str = ""  # where clients reach the server, https; "" where nobody said: then pages link to no provenance
 
 

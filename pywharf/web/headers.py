@@ -1,12 +1,14 @@
-"""Readers for the header fields that come as lists: preferences with weights, and entity tags.
+"""Readers for header fields: preferences with weights, entity tags, and what a host looks like.
 
-Pure. Source: RFC 9110, sections 12.4.2 (weights), 12.5.3 (Accept-Encoding), 13.1.2 (If-None-Match).
+Pure. Source: RFC 9110, sections 7.2 (Host), 12.4.2 (weights), 12.5.3 (Accept-Encoding), 13.1.2 (If-None-Match).
 """
 
 from __future__ import annotations
 
 import re
 
+# A host with its port or without, as a request can name one and a link can hold it.
+HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 _ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 

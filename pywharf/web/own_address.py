@@ -5,14 +5,12 @@ What is made with the latter goes back to the one who asked, and is never kept f
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote, urlsplit
 
 from pywharf.api.client_lines import is_loopback
 from pywharf.web.errors import RequestInvalid
+from pywharf.web.headers import HOST
 from pywharf.web.request import Request
-
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def own_address(request: Request, public_url: str) -> str:
@@ -23,7 +21,7 @@ def own_address(request: Request, public_url: str) -> str:
     if public_url:
         return public_url.rstrip("/") + "/"
     host = request.header("Host") or ""
-    if not _HOST.fullmatch(host):
+    if not HOST.fullmatch(host):
         raise RequestInvalid("The Host field has to name this server")
     prefix = quote(request.script_name, encoding="latin-1").rstrip("/")
     return f"{_scheme(request, host)}://{host}{prefix}/"
@@ -36,4 +34,4 @@ def _scheme(request: Request, host: str) -> str:
     if is_loopback(urlsplit(f"//{host}").hostname or ""):
         return "http"
     # Browsers send Sec-Fetch-* over https alone (and to the machine they run on); a proxy that ends https leaves us http.
-    return "https" if request.was_forwarded or request.has_header_like("Sec-Fetch-") else "http"
+    return "https" if not request.scheme_is_known or request.has_header_like("Sec-Fetch-") else "http"

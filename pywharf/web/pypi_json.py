@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
 from pywharf.api.pypi_json import choose_described_file, render_pypi_json
@@ -12,13 +11,13 @@ from pywharf.model.project import ProjectDetail
 from pywharf.web.callers import Caller
 from pywharf.web.errors import NotFound
 from pywharf.web.files import read_whole
+from pywharf.web.headers import HOST
 from pywharf.web.page_cache import Page, PageCache, PageKey, make_page
 from pywharf.web.request import Request
 from pywharf.web.responses import Response, redirect
 from pywharf.web.simple import known_project_name, send_page
 
 MAX_METADATA = 16 * 1024 * 1024  # bytes, as admission takes
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class PypiJson:
@@ -80,8 +79,9 @@ def _base_url(request: Request) -> str:
     """Where the application is mounted, as the client sees it, with a final slash; without a host where none can be believed.
 
     Tools put these URLs to use as they are, so they are absolute. The host is what this very client sent, and goes back to it alone.
-    Behind a proxy only the proxy knows whether the client spoke https: then they are paths, so that no secret follows an http URL.
+    Behind a proxy only the proxy knows whether the client spoke https: where no trusted one says so they are paths, so that no secret
+    follows an http URL.
     """
     prefix = quote(request.script_name, encoding="latin-1").rstrip("/") + "/"
     host = request.header("Host") or ""
-    return f"{request.scheme}://{host}{prefix}" if _HOST.fullmatch(host) and not request.was_forwarded else prefix
+    return f"{request.scheme}://{host}{prefix}" if HOST.fullmatch(host) and request.scheme_is_known else prefix

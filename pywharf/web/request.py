@@ -1,7 +1,7 @@
 """A request as the handlers see it: read from the WSGI environ, believing nothing that a client can make up.
 
-What a proxy says about the client (X-Forwarded-*, Forwarded, Via) is removed before anybody can believe it, and only the fact
-that it was there is kept. A prefix comes as SCRIPT_NAME from whoever mounts the application, never from a header.
+What a proxy says about the client (X-Forwarded-*, Forwarded, Via) is removed before anybody can believe it. Where the proxy is trusted
+it has been put into the environ by then, see `forwarding`: this is the one place that all others learn of the client from.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from pywharf.web.errors import BodyCutShort, LengthRequired, RequestInvalid
+from pywharf.web.forwarding import NOBODY, TrustedProxies, put_right
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from pywharf.wharf import Generation
 
 MAX_QUERY_FIELDS = 100
-_FORWARDING = re.compile(r"HTTP_(?:FORWARDED|X_FORWARDED(?:_.*)?|X_REAL_IP|VIA)")
-_MADE_UP = ("REMOTE_USER", "AUTH_TYPE", "HTTP_X_SCRIPT_NAME", "HTTP_PROXY")  # believed by libraries, set by nobody we trust
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -28,17 +27,23 @@ _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 class Request:
     """One request. Not shared between threads; used up once its body was read."""
 
-    def __init__(self, environ: WSGIEnvironment) -> None:
+    def __init__(self, environ: WSGIEnvironment, trusted: TrustedProxies = NOBODY) -> None:
+        """trusted: the proxies that are believed."""
+        way = put_right(environ, trusted)
         self._environ = environ
-        self.was_forwarded = _forget_forwarding(environ)
+        self.was_forwarded = way.was_forwarded
+        self.is_from_trusted_proxy = way.by_trusted
+        self.scheme_is_known = way.scheme_is_known
         self.method: str = environ["REQUEST_METHOD"]
         self.raw_path: str = environ.get("PATH_INFO", "")  # as WSGI has it: bytes as Latin-1
         self.path = _path(self.raw_path)  # None where no route can be meant
         self.script_name: str = environ.get("SCRIPT_NAME", "")
         self.scheme: str = environ.get("wsgi.url_scheme", "http")
         self.query: str = environ.get("QUERY_STRING", "")
-        self.peer: str = environ.get("REMOTE_ADDR", "")  # of the connection
+        self.peer: str = environ.get("REMOTE_ADDR", "")  # of the connection, or of the client where a trusted proxy says it
         self.repository_name = ""  # of the caller, once known: for the access log
+        self.route = ""  # the rule that was found for it
+        self.received = 0  # bytes of the body that were read
         self.caller: Any = None  # the `callers.Caller`, once known: for the frame of an error page
         self.confidential: list[str] = []  # what may not be told of it, in a log neither
         self._unread: int | None = None
@@ -102,6 +107,7 @@ class Request:
         if not chunk:
             raise BodyCutShort
         self._unread -= len(chunk)
+        self.received += len(chunk)
         return chunk
 
     def read_all(self) -> bytes:
@@ -116,14 +122,6 @@ class Request:
     def loggable_line(self) -> str:
         """Method and path, on one line, without the query."""
         return f"{quote(self.method[:20], safe='')} {quote(self.raw_path[:1000], safe=_PRINTABLE, encoding='latin-1') or '/'}"
-
-
-def _forget_forwarding(environ: WSGIEnvironment) -> bool:
-    """Remove what claims to speak for another client. True where something did."""
-    forwarding = [name for name in environ if _FORWARDING.fullmatch(name)]
-    for name in (*forwarding, *_MADE_UP):
-        environ.pop(name, None)
-    return bool(forwarding)
 
 
 def _path(raw: str) -> str | None:
