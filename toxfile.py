@@ -40,11 +40,13 @@ MEASURING = next((version for version in reversed(TESTED[2:]) if shutil.which(f"
 if MEASURING:
     os.environ["PYWHARF_COVERAGE_CORE"] = "sysmon"
 PYTHON = f"py{MEASURING[0]}{MEASURING[1]}" if MEASURING else OURS
-os.environ["PYWHARF_MEASURING_PYTHON"] = PYTHON
 os.environ[f"PYWHARF_MEASURE_{PYTHON}"] = "--cov --cov-report="
 
-# Random examples are looked for at length on the Python that measures; the others are there for what differs between Pythons.
+# The Python that measures runs everything, and looks for random examples at length; the others are there for what differs between
+# Pythons. They have little to wait for, and so no use for more processes than this machine has cores.
+LEFT_OUT = '-n 2 -m "not any_python and not clients and not live and not browser and not slow" --ignore=tests/plugins/github'
 for version in TESTED:
     name = f"py{version[0]}{version[1]}"
     if name != PYTHON:
         os.environ.setdefault(f"PYWHARF_EXAMPLES_{name}", "20")
+        os.environ[f"PYWHARF_LEFT_OUT_{name}"] = LEFT_OUT
