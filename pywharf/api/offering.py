@@ -30,7 +30,7 @@ class Explained:
 
 def explain_project(status: ProjectStatus, *, has_files: bool) -> tuple[str, ...]:
     """What holds for all files of a project."""
-    because = f' The reason given: "{status.reason}"' if status.reason else ""
+    because = f" The reason given: “{status.reason}”" if status.reason else ""
     if status.status == "quarantined":
         return (f"The project is quarantined: nothing of it is listed or served, whoever asks.{because}",)
     said: list[str] = []
@@ -56,7 +56,7 @@ def explain_file(record: DistributionRecord, release: Release, newest: Release |
     verdict: Verdict = "offered"
     if record.yanked is not None:
         verdict = "on request"
-        because = f' The reason given: "{record.yanked}"' if record.yanked else ""
+        because = f" The reason given: “{record.yanked}”" if record.yanked else ""
         said.append(f"It is yanked: installers pass over it, unless exactly this version is asked for (==).{because}")
     if release.version is None:
         verdict = "not offered"
@@ -88,7 +88,7 @@ def explain_absence(filename: str, tombstone: Tombstone | None) -> Explained:
             "not offered",
             ("What is known of it was removed from the storage by hand, or cannot be read. `pywharf verify` tells an operator more.",),
         )
-    because = f' The reason given: "{tombstone.reason}"' if tombstone.reason else ""
+    because = f" The reason given: “{tombstone.reason}”" if tombstone.reason else ""
     return Explained(
         filename,
         "not offered",

@@ -38,6 +38,8 @@ class LatestRelease:
     version: str
     summary: str
     uploaded: datetime  # UTC, of its newest file
+    yanked: bool
+    status: StatusMarker  # of its project
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,14 @@ from pywharf.model.names import ProjectName
 from pywharf.model.record import STATUS_MARKERS, StatusMarker
 from pywharf.repository.catalogue_rows import rows_of
 from pywharf.repository.catalogue_tables import clear, prepare, put
+from pywharf.repository.catalogue_words import Row, Words
 from pywharf.repository.index_walk import changed_projects, oldest_revision, position
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.pictures import ProjectPicture
-from pywharf.repository.search_words import match_expression
 
 AT_ONCE = 50  # projects that a reader brings up to date before it is answered
 STEP = 50  # projects that are written in one transaction, which readers wait for
 BREATH = 0.005  # seconds between two of them, in which readers get their turn
-MOST_RANKED = 5_000  # projects among which a search finds the best
 MOST_RELEASES = 100_000  # that can be asked for by time
 
 _LAST = "~"  # comes after every name of a project
@@ -56,6 +55,7 @@ class Catalogue:
         self._index = index
         self._guard = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._words = Words()
         self._owner = 0
         self._worker: threading.Thread | None = None
         self._closed = False
@@ -68,16 +68,12 @@ class Catalogue:
         words: as somebody typed them; without any, all projects by name. The project of just this name comes first, then the best
         matches; of very many, which no ranking tells apart, those that changed last.
         """
-        expression = match_expression(words)
         with self._current() as db:
-            if not words.strip():
+            if words.strip():
+                total, rows = self._words.find(db, words, _SHORT, canonicalize_name(words.strip()), limit, offset)
+            else:
                 total = db.execute("SELECT count(*) FROM projects").fetchone()[0]
                 rows = db.execute(f"SELECT {_SHORT} FROM projects p ORDER BY p.project LIMIT ? OFFSET ?", (limit, offset)).fetchall()  # noqa: S608
-            elif expression:
-                total = db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (expression,)).fetchone()[0]
-                rows = _found(db, expression, canonicalize_name(words.strip()), limit, offset, ranked=total <= MOST_RANKED)
-            else:
-                return Found(0, ())
             return Found(total, tuple(_summary(row) for row in rows))
 
     def totals(self) -> Totals:
@@ -85,16 +81,19 @@ class Catalogue:
             row = db.execute("SELECT count(*), total(releases), total(files), total(bytes) FROM projects").fetchone()
         return Totals(*(int(value) for value in row))
 
-    def latest(self, limit: int, project: ProjectName | None = None) -> tuple[LatestRelease, ...]:
-        """The newest releases, of one project or of all, newest first."""
-        where, values = ("WHERE r.project = ?", (project,)) if project else ("", ())
+    def latest(self, limit: int, project: ProjectName | None = None, *, offered: bool = False) -> tuple[LatestRelease, ...]:
+        """The newest releases, of one project or of all, newest first. offered: without those of quarantined projects."""
+        conditions = [*(["r.project = :project"] if project else []), *(["p.status != 'quarantined'"] if offered else [])]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         with self._current() as db:
             rows = db.execute(
-                f"SELECT r.project, p.name, r.version, p.summary, r.uploaded FROM releases r JOIN projects p USING(project) {where} "  # noqa: S608
-                "ORDER BY r.uploaded DESC, r.project, r.version LIMIT ?",
-                (*values, min(limit, MOST_RELEASES)),
+                "SELECT r.project, p.name, r.version, p.summary, r.uploaded, r.yanked, p.status FROM releases r JOIN projects p USING(project) "  # noqa: S608
+                f"{where} ORDER BY r.uploaded DESC, r.project, r.version LIMIT :limit",
+                {"project": project, "limit": min(limit, MOST_RELEASES)},
             )
-            return tuple(LatestRelease(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4])) for row in rows)
+            return tuple(
+                LatestRelease(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4]), bool(row[5]), _status(row[6])) for row in rows
+            )
 
     def required_by(self, project: ProjectName, limit: int) -> tuple[ProjectName, ...]:
         """Projects here whose newest release requires this one, by name."""
@@ -181,7 +180,7 @@ class Catalogue:
                 db.execute("UPDATE state SET swept = 0")
             changed = changed_projects(self._index, after, most + 1)
             for _, project in changed[:most]:
-                put(db, project, rows_of(self._index.project(project)))
+                put(db, self._words, project, rows_of(self._index.project(project)))
             complete = len(changed) <= most
             if complete:
                 self._sweep(db)
@@ -201,7 +200,7 @@ class Catalogue:
         there = set(self._index.projects().names)
         for (project,) in db.execute("SELECT project FROM projects").fetchall():
             if project not in there:
-                put(db, project, None)
+                put(db, self._words, project, None)
         db.execute("UPDATE state SET swept = 1")
 
     def _at(self, db: sqlite3.Connection) -> tuple[str, tuple[int, str]]:
@@ -219,7 +218,7 @@ class Catalogue:
                 raise IndexNotReady(self._repository, "its catalogue cannot be made on this disk", retry_after=30) from error
             db = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
             try:
-                prepare(db)
+                self._words = prepare(db)
             except BaseException:
                 db.close()
                 raise
@@ -239,25 +238,12 @@ class Catalogue:
                 os.unlink(f"{self._path}{suffix}")
 
 
-def _found(
-    db: sqlite3.Connection, expression: str, project: str, limit: int, offset: int, *, ranked: bool
-) -> list[tuple[str, str, str, str, float, str]]:
-    """A part of the projects that match; ranked, or without a look at each of them."""
-    start = f"SELECT {_SHORT} FROM words JOIN projects p ON p.id = words.rowid WHERE words MATCH ? "  # noqa: S608 - a constant
-    if ranked:
-        by_weight = "ORDER BY p.project = ? DESC, bm25(words, 10.0, 6.0, 3.0, 1.0), p.project LIMIT ? OFFSET ?"
-        return db.execute(start + by_weight, (expression, project, limit, offset)).fetchall()
-    exact = db.execute(f"{start} AND p.project = ?", (expression, project)).fetchall()
-    before = len(exact)
-    shown = exact[offset : offset + limit]
-    # What changes is written again, and so has the greatest number.
-    others = f"{start} AND p.project != ? ORDER BY words.rowid DESC LIMIT ? OFFSET ?"
-    return shown + db.execute(others, (expression, project, limit - len(shown), max(0, offset - before))).fetchall()
+def _summary(row: Row) -> ProjectSummary:
+    return ProjectSummary(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4]), _status(row[5]))
 
 
-def _summary(row: tuple[str, str, str, str, float, str]) -> ProjectSummary:
-    status: StatusMarker = next((marker for marker in STATUS_MARKERS if marker == row[5]), STATUS_MARKERS[0])
-    return ProjectSummary(ProjectName(row[0]), row[1], row[2], row[3], _time(row[4]), status)
+def _status(text: str) -> StatusMarker:
+    return next((marker for marker in STATUS_MARKERS if marker == text), STATUS_MARKERS[0])
 
 
 def _time(unix: float) -> datetime:

@@ -14,7 +14,7 @@ class ProjectRows:
 
     short: tuple[str, str, str, float, str, int, int, int]  # name, version, summary, updated, status, releases, files, bytes
     words: tuple[str, str, str, str]  # to be searched: name, import names, keywords, summary
-    releases: tuple[tuple[str, float], ...]  # each version with the Unix time of its newest upload
+    releases: tuple[tuple[str, float, bool], ...]  # each version with the Unix time of its newest upload, and whether it is yanked
     requires: tuple[str, ...]  # normalised names that the newest release requires
 
 
@@ -42,6 +42,6 @@ def rows_of(detail: ProjectDetail | None) -> ProjectRows | None:
             sum(record.size for record in detail.files),
         ),
         words=(names, " ".join(imports), shown.keywords, shown.summary),
-        releases=tuple((one.spelling, max(record.upload_time for record in one.files).timestamp()) for one in releases),
+        releases=tuple((one.spelling, max(record.upload_time for record in one.files).timestamp(), one.yanked) for one in releases),
         requires=tuple(sorted({name for record in newest.files for name in record.requires} - {detail.name})),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MOST_WORDS = 12
 MOST_LENGTH = 200  # characters
@@ -15,5 +16,10 @@ def match_expression(typed: str) -> str:
 
     Nothing that is typed is an operator: each word stands in quotes.
     """
-    words = _WORD.findall(typed[:MOST_LENGTH].replace("_", " "))[:MOST_WORDS]
-    return " AND ".join(f'"{word}"*' for word in words)
+    return " AND ".join(f'"{word}"*' for word in words_of(typed))
+
+
+def words_of(typed: str, *, all_of_them: bool = False) -> list[str]:
+    """The words in a text; of what somebody typed, only so many. An accent that was typed on its own is put on its letter."""
+    text = unicodedata.normalize("NFC", typed if all_of_them else typed[:MOST_LENGTH]).replace("_", " ")
+    return _WORD.findall(text) if all_of_them else _WORD.findall(text)[:MOST_WORDS]

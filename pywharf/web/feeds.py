@@ -29,13 +29,13 @@ class Feeds:
         self._public_url = public_url
 
     def latest(self, request: Request, caller: Caller) -> Response:
-        """The newest releases of all projects."""
+        """The newest releases of all projects but those that are quarantined, of which nothing is offered."""
         if request.raw_path != "/feeds/latest.atom":
             return redirect(request, "feeds/latest.atom")
         repository = caller.repository.name
         base = own_address(request, self._public_url)
         feed = Feed((repository,), f"Latest releases in {repository}", repository, f"{base}feeds/latest.atom", base)
-        return _send(request, feed, _entries(base, repository, caller.repository.catalogue.latest(LATEST)))
+        return _send(request, feed, _entries(base, repository, caller.repository.catalogue.latest(LATEST, offered=True)))
 
     def project(self, request: Request, caller: Caller, project: str) -> Response:
         """The newest releases of one project."""
@@ -47,7 +47,7 @@ class Feeds:
             raise NotFound(f"there is no project {name} in repository {repository}")
         base = own_address(request, self._public_url)
         feed = Feed((repository, name), f"Releases of {name}", repository, f"{base}feeds/{name}.atom", f"{base}projects/{name}/")
-        return _send(request, feed, _entries(base, repository, caller.repository.catalogue.latest(LATEST, name)))
+        return _send(request, feed, _entries(base, repository, caller.repository.catalogue.latest(LATEST, name, offered=True)))
 
 
 def _entries(base: str, repository: str, releases: tuple[LatestRelease, ...]) -> list[FeedEntry]:

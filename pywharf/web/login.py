@@ -6,6 +6,7 @@ told in the same words. A session from before the login ends with it.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
 import secrets
@@ -17,14 +18,12 @@ from pywharf.web.errors import FormNotOurs, NotAuthenticated, Throttled
 from pywharf.web.forms import check_origin, read_form
 from pywharf.web.navigation import is_from_browser, local_path
 from pywharf.web.request import Request
-from pywharf.web.responses import Response, see_other
+from pywharf.web.responses import CHALLENGE_OF_PAGES, Response, see_other
 from pywharf.web.sessions import Sessions
 from pywharf.web.templating import page
 
 WRONG = "No repository has this name and this secret. Check both: in the secret, upper and lower case matter."
 TOO_OLD = "This form was too old, or your browser keeps no cookies for this server. Here is a new one."
-# 401 has to name a scheme. With any that browsers know they would ask in a window of their own, on top of the form.
-CHALLENGE = ("WWW-Authenticate", 'Cookie realm="pywharf"')
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -70,16 +69,12 @@ class Login:
         return response
 
     def ask_to_leave(self, request: Request) -> Response:
-        """`GET /logout/`: the session is over, for every copy of its cookie too.
+        """`GET /logout/`: the session is over, for every copy of its cookie too, where somebody went there on purpose.
 
-        A link on another site logs nobody out, nor does a browser that fetches pages in advance: a button asks first.
+        A link logs nobody out, whether on another site or in a README here, nor does a browser that fetches pages in advance: a
+        button asks first.
         """
-        try:
-            check_origin(request, self._public_url)
-            is_meant = request.method == "GET" and "prefetch" not in (request.header("Sec-Purpose") or "").lower()
-        except FormNotOurs:
-            is_meant = False
-        if is_meant:
+        if request.method == "GET" and self._is_meant(request):
             return self._leave(request)
         session = self._callers.session_of(request)
         if session is None:
@@ -93,6 +88,15 @@ class Login:
         if session is not None and not session.made_form(read_form(request).get("form_token", "")):
             raise FormNotOurs
         return self._leave(request)
+
+    def _is_meant(self, request: Request) -> bool:
+        """Whether the address was typed, or asked for by a program. A browser that does not say which it was may have followed a link."""
+        if "prefetch" in (request.header("Sec-Purpose") or "").lower():
+            return False
+        with contextlib.suppress(FormNotOurs):
+            check_origin(request, self._public_url)
+            return (request.header("Sec-Fetch-Site") or "").strip().lower() == "none" or not is_from_browser(request)
+        return False
 
     def _leave(self, request: Request) -> Response:
         scope = self._callers.cookie_scope(request)
@@ -118,7 +122,7 @@ class Login:
         scope = self._callers.cookie_scope(request)
         fields = [set_cookie(LOGIN, nonce, scope, lasts=LOGIN_LASTS, same_site="Strict"), *(more or [])]
         if status == 401:
-            fields.append(CHALLENGE)
+            fields.append(CHALLENGE_OF_PAGES)
         token = _token(nonce).decode()
         return page(
             request,

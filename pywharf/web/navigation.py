@@ -30,6 +30,11 @@ def is_from_browser(request: Request) -> bool:
     return request.method in ("GET", "HEAD", "POST") and _navigates(request)
 
 
+def is_script_of_ours(request: Request) -> bool:
+    """Whether a script on a page of ours asks, as the browser says of it: no person waits for a window in which to give a secret."""
+    return (request.header("Sec-Fetch-Site"), request.header("Sec-Fetch-Dest")) == ("same-origin", "empty")
+
+
 def _navigates(request: Request) -> bool:
     mode = request.header("Sec-Fetch-Mode")
     if mode is not None:

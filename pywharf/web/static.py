@@ -1,4 +1,4 @@
-"""`GET /static/<name>`: the style sheet and the sign, open to everybody. They are part of the program and say nothing of anybody."""
+"""`GET /static/<name>`: the style sheet, the script and the sign, open to everybody. They are part of the program and say nothing of anybody."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pywharf.web.request import Request
 from pywharf.web.responses import Response, not_modified
 from pywharf.web.templating import static_bytes, static_tag
 
-_KINDS = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+_KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 
 def static_file(request: Request, name: str) -> Response:

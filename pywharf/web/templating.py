@@ -9,6 +9,8 @@ Links in pages are relative to the page, as redirects are: right under any prefi
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 import threading
 from functools import cache
 from importlib.resources import files
@@ -24,15 +26,11 @@ from pywharf.web.responses import VARY, Response
 if TYPE_CHECKING:
     from pywharf.web.callers import Caller
 
-STYLESHEET = "pywharf.css"
-
 # `Referrer-Policy: same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own forms.
+_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HTML_HEADERS = [
     ("Content-Type", "text/html; charset=utf-8"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+    ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -43,6 +41,7 @@ HTML_HEADERS = [
     ("Vary", VARY),
 ]
 
+_PART = re.compile(r"[^=@/]*(?:=+|@|/+|$)")
 _FOLDER = files("pywharf.web")
 _templates: dict[str, bottle.SimpleTemplate] = {}
 _making = threading.Lock()
@@ -57,16 +56,23 @@ def page(
     status: int = 200,
     more: list[tuple[str, str]] | None = None,
     reason: str = "",
+    with_script: bool = False,
     **values: Any,
 ) -> Response:
     """A page in the frame.
 
     template: e.g. "home.tpl". title: what the browser's tab says. caller: who is shown as logged in, and what they may do; None on
-    pages for anybody. values: what the template names; each gets `root` (the way to the top of this application), `url`, `caller`
-    and `title` besides.
+    pages for anybody. with_script: whether its template names one of our scripts; a browser runs no other, and lets it ask nobody but us.
+    values: what the template names; each gets `root` (the way to the top of this application), `url`, `caller`,
+    `title` and `status` besides.
     """
-    content = render(request, template, title=title, caller=caller, **values)
-    return Response(status, content.encode("utf-8", "replace"), [*HTML_HEADERS, *(more or [])], reason)
+    nonce = secrets.token_urlsafe(18) if with_script else ""
+    content = render(request, template, title=title, caller=caller, status=status, nonce=nonce, **values)
+    headers = [
+        (name, f"{value}; script-src 'nonce-{nonce}'; connect-src 'self'" if nonce and value == _POLICY else value)
+        for name, value in HTML_HEADERS
+    ]
+    return Response(status, content.encode("utf-8", "replace"), [*headers, *(more or [])], reason)
 
 
 def render(request: Request, template: str, **values: Any) -> str:
@@ -82,12 +88,18 @@ def render(request: Request, template: str, **values: Any) -> str:
         {
             "root": root,
             "url": url,
-            "stylesheet": f"{root}static/{STYLESHEET}?v={static_tag(STYLESHEET)}",
+            "static": lambda name: f"{root}static/{name}?v={static_tag(name)}",
             "pywharf_version": __version__,
+            "parts_of": parts_of,
             **values,
         }
     )
     return text
+
+
+def parts_of(word: str) -> list[str]:
+    """A word of a command line, cut where a narrow screen may break it: behind "=", "@" and each step of an address."""
+    return [part for part in _PART.findall(word) if part]
 
 
 def path_of(path: str) -> str:

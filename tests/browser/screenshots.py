@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from .visitor import DESK, PHONE, SCHEMES, Visitor, visiting
 ADDRESS = "https://packages.quay.example/"  # what the pages say in the place of a port of this machine
 TALLEST = 2400  # CSS pixels; what is below is cut off
 COLOURS = 96
+PLAIN = 8  # of them, those that are used most
+APART = 200  # how far the others are from each other at least, squared
 
 
 def main(arguments: list[str]) -> None:
@@ -52,8 +55,24 @@ def photograph(visitor: Visitor, path: Path) -> None:
     clip = {"x": 0, "y": 0, "width": width, "height": min(TALLEST, height)}
     taken = visitor.page.screenshot(full_page=True, clip=clip, animations="disabled", caret="hide")
     with Image.open(io.BytesIO(taken)) as image:
-        few = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        few.save(path, "PNG", optimize=True)
+        with_few_colours(image.convert("RGB")).save(path, "PNG", optimize=True)
+
+
+def with_few_colours(image: Image.Image) -> Image.Image:
+    """The same in few colours. Those of areas stay exactly what they are: Pillow's own ways make one of white and of nearly white."""
+    by_use = [colour for _, colour in sorted(image.getcolors(image.width * image.height) or [], reverse=True)]
+    kept = by_use[:PLAIN]
+    for colour in by_use[PLAIN:]:
+        if len(kept) < COLOURS and min(_distance(colour, other) for other in kept) > APART:
+            kept.append(colour)
+    places = {colour: min(range(len(kept)), key=lambda at, colour=colour: _distance(colour, kept[at])) for colour in by_use}
+    few = Image.frombytes("P", image.size, bytes(map(places.__getitem__, image.getdata())))
+    few.putpalette([channel for colour in kept for channel in colour])
+    return few
+
+
+def _distance(one: Sequence[int], other: Sequence[int]) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
 if __name__ == "__main__":

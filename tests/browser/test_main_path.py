@@ -153,6 +153,25 @@ def test_the_whole_way_from_login_to_logout(
         assert visitor.heading == "Log in"
 
 
+def test_a_link_in_a_readme_logs_nobody_out(browser: Browser, server: LiveServer) -> None:
+    ours = server.generated
+    trap = f"[our handbook]({server.url}logout/)"
+    markdown = [("Description-Content-Type", "text/markdown")]
+    upload_all(server, [make_wheel("trap", "1.0", extra_headers=markdown, description=trap)])
+    with visiting(browser, server.url) as visitor:
+        visitor.log_in(ours.name, ours.read_secret, "projects/trap/")
+        follow(visitor, "our handbook")
+        visitor.page.wait_for_url(server.url + "logout/")
+        assert visitor.heading == "Log out?"
+        follow(visitor, "Stay logged in")
+        assert visitor.open("projects/") == 200
+        assert visitor.heading == "Projects"
+        visitor.open("logout/")  # as somebody types it
+        visitor.page.wait_for_url(server.url + "login/")
+        visitor.open("projects/")
+        assert visitor.heading == "Log in"
+
+
 def test_after_logging_out_the_back_button_shows_nothing(stocked: LiveServer, browser: Browser) -> None:
     """With the cache for it switched on, which Playwright switches off: a page that is kept there is shown without asking anybody."""
     ours = stocked.generated

@@ -17,6 +17,7 @@ from pywharf.model.catalogue import LatestRelease, ProjectSummary, Totals
 from pywharf.model.names import PROJECT_KEY, ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, ProjectStatus, to_json
 from pywharf.repository import catalogue as catalogue_module
+from pywharf.repository import catalogue_words
 from pywharf.repository.catalogue import Catalogue
 from pywharf.repository.catalogue_rows import rows_of
 from pywharf.repository.local_index import LocalIndex
@@ -103,7 +104,7 @@ def test_the_project_of_exactly_this_name_comes_first(index: LocalIndex, catalog
 def test_of_very_many_those_come_first_that_changed_last_behind_the_one_of_this_name(
     index: LocalIndex, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue_module, "MOST_RANKED", 2)
+    monkeypatch.setattr(catalogue_words, "MOST_RANKED", 2)
     for name in ("acme-b", "acme", "acme-c", "other", "acme-a"):
         put(index, record(wheel(name)))
         catalogue.totals()
@@ -279,9 +280,13 @@ def check_against_the_index(catalogue: Catalogue, index: LocalIndex) -> None:
     assert catalogue.totals() == Totals(
         len(rows), sum(len(made.releases) for made in rows.values()), len(files), sum(one.size for one in files)
     )
-    releases = sorted((-at, name, version) for name, made in rows.items() for version, at in made.releases)
+    releases = sorted((-at, name, version, yanked) for name, made in rows.items() for version, at, yanked in made.releases)
     shown: tuple[LatestRelease, ...] = catalogue.latest(5)
-    assert [(one.project, one.version) for one in shown] == [(name, version) for _, name, version in releases[:5]]
+    assert [(one.project, one.version, one.yanked, one.status) for one in shown] == [
+        (name, version, yanked, rows[name].short[4]) for _, name, version, yanked in releases[:5]
+    ]
+    offered = [(name, version) for _, name, version, _ in releases if rows[name].short[4] != "quarantined"]
+    assert [(one.project, one.version) for one in catalogue.latest(5, offered=True)] == offered[:5]
     for project in PROJECTS:
         assert catalogue.required_by(ProjectName(project), 10) == tuple(sorted(name for name in rows if project in rows[name].requires))
     for word in ("thing", "another", "red", "imported", "gamma", "epsilon"):

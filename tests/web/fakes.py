@@ -21,7 +21,7 @@ from pywharf.model.record import DistributionRecord, ProjectStatus, Sha256, Side
 from pywharf.repository.audit import Requester
 from pywharf.repository.changes import Uploaded
 from pywharf.repository.notices import Notice
-from pywharf.repository.repository import Health
+from pywharf.repository.health import Health
 from pywharf.wharf import Wharf
 
 READ, WRITE = "read-me", "write-me"
@@ -79,6 +79,7 @@ class FakeRepository:
         self.upload_warnings: tuple[str, ...] = ()
         self.synced: int | None = 1584379892
         self.is_ready = True
+        self.problem = ""
         self.notices: tuple[Notice, ...] = ()
         self.renderings = 0
 
@@ -145,7 +146,8 @@ class FakeRepository:
         return self.synced
 
     def health(self) -> Health:
-        return Health(self.is_ready, 1.04, "" if self.is_ready else "secret trouble in /srv/storage", self.notices)
+        problem = self.problem or ("" if self.is_ready else "secret trouble in /srv/storage")
+        return Health(self.is_ready, 1.04, problem, 1584379892.9 if problem else None, self.notices)
 
     @contextlib.contextmanager
     def receiving(self) -> Iterator[FakeIncoming]:
@@ -186,7 +188,11 @@ class FakeWharf:
         self.initialised: list[tuple[str, str]] = []
         self.refusal: Exception | None = None
         self._folder = tempfile.TemporaryDirectory()
-        self.sessions_path = Path(self._folder.name, "sessions.sqlite")
+        self.root = Path(self._folder.name)
+        self.sessions_path = self.root / "sessions.sqlite"
+
+    def close(self) -> None:
+        self._folder.cleanup()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[FakeGeneration]:

@@ -14,6 +14,8 @@ from .client import Answer, Client, basic
 from .conftest import Clock
 from .fakes import READ, WRITE, FakeRepository, FakeWharf
 
+pytestmark = pytest.mark.any_python
+
 
 def encoded(raw: bytes) -> str:
     return "Basic " + base64.b64encode(raw).decode()

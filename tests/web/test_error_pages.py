@@ -149,6 +149,14 @@ def test_too_many_guesses_are_a_page(app: object) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
+def test_a_page_says_once_what_kind_of_error_it_is(client: Client) -> None:
+    answer = client.get("/nothing", NAVIGATES)
+
+    assert "<h1>Not found</h1>" in answer.text
+    assert shown(answer.text) == "There is no such page"
+    assert client.get("/nothing").text == "Not found: There is no such page"
+
+
 def test_who_is_logged_in_still_is_on_an_error_page(browser: Browser) -> None:
     browser.log_in("local", READ)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pywharf.repository.audit import Requester
 from pywharf.testing.distributions import make_wheel
 
 from .client import Answer, Client
@@ -51,6 +52,13 @@ def test_a_project_has_a_feed_of_its_own(site: Site) -> None:
 
     assert [entry["title"] for entry in entries(site.reader.get("/feeds/demo.atom"))] == ["demo 1.1", "demo 1.0"]
     assert site.reader.get("/feeds/nope.atom").status == 404
+
+
+def test_of_a_quarantined_project_no_feed_tells_anything(site: Site) -> None:
+    site.repository.releases.set_status("write", "demo", "quarantined", "odd", requester=Requester(""))  # type: ignore[arg-type]
+
+    assert [entry["title"] for entry in entries(site.reader.get("/feeds/latest.atom"))] == ["other 2.0"]
+    assert entries(site.reader.get("/feeds/demo.atom")) == []
 
 
 def test_an_empty_repository_has_a_valid_feed(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from .browser import ORIGIN, Browser
 from .client import Client, Unreadable
 from .fakes import READ, FakeWharf
 
+pytestmark = pytest.mark.any_python
+
 PAGE = "/simple/demo/"
 
 FOREIGN: list[Mapping[str, str | None]] = [

@@ -50,7 +50,7 @@ def test_whoever_has_a_secret_is_told_how_that_repository_is_doing_and_of_no_oth
 
     assert json.loads(client.get("/health/").body) == {
         "status": "degraded",
-        "repository": {"name": "local", "ready": True, "synced_ago": 1.0, "problem": "", "notices": []},
+        "repository": {"name": "local", "ready": True, "synced_ago": 1.0, "problem": "", "problem_since": None, "notices": []},
     }
 
 
@@ -61,6 +61,17 @@ def test_a_repository_in_trouble_says_why_to_its_own_callers(client: Client, rep
 
     assert told["repository"]["ready"] is False
     assert told["repository"]["problem"] == "secret trouble in /srv/storage"
+    assert told["repository"]["problem_since"] == 1584379892
+
+
+def test_a_repository_that_serves_while_its_storage_is_in_trouble_is_degraded(
+    stranger: Client, client: Client, repository: FakeRepository
+) -> None:
+    repository.problem = "secret trouble in /srv/storage"
+
+    assert (stranger.get("/health/").status, json.loads(stranger.get("/health/").body)) == (200, {"status": "degraded"})
+    told = json.loads(client.get("/health/").body)
+    assert (told["status"], told["repository"]["problem"]) == ("degraded", "secret trouble in /srv/storage")
 
 
 @pytest.mark.parametrize("auth", ["Basic nonsense", basic("local", "wrong"), basic("nobody", READ), "Bearer x"])

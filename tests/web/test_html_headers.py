@@ -13,7 +13,7 @@ from pywharf.stored_config import StoredConfig, replace
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.uploads import upload_form
 from pywharf.web.app import App, make_app
-from pywharf.web.templating import HTML_HEADERS
+from pywharf.web.templating import HTML_HEADERS, static_tag
 from pywharf.wharf import Wharf
 
 from .browser import NAVIGATES, Browser
@@ -63,6 +63,7 @@ def test_every_page_has_the_headers_of_pages(app: App, who: str) -> None:
     if who == "wrong":
         browser.environ = {"HTTP_AUTHORIZATION": basic("local", "wrong")}
     seen = set()
+    nonces: set[str] = set()
 
     for what, answer in answers(app, browser):
         if not answer.headers.get("content-type", "").startswith("text/html"):
@@ -73,14 +74,36 @@ def test_every_page_has_the_headers_of_pages(app: App, who: str) -> None:
             assert {"Authorization", "Cookie", "Accept"} <= set(answer.headers["vary"].split(", ")), what
             continue
         seen.add(what)
+        policy = answer.headers["content-security-policy"]
+        if what in ("GET /projects", "GET /projects/") and answer.status == 200:  # the one page with a script
+            policy, _, more = policy.partition("; script-src ")
+            nonce = re.fullmatch(r"'nonce-([\w-]{24})'; connect-src 'self'", more)
+            assert nonce
+            assert re.findall(r"<script[^>]*>", answer.text) == [
+                f'<script src="../static/search.js?v={static_tag("search.js")}" nonce="{nonce[1]}" defer>'
+            ]
+            nonces.add(nonce[1])
+        else:
+            assert "<script" not in answer.text, what
         for name, value in HTML_HEADERS:
-            assert answer.headers[name.lower()] == value, f"{what}: {name}"
+            found = policy if name == "Content-Security-Policy" else answer.headers[name.lower()]
+            assert found == value, f"{what}: {name}"
         assert answer.text.startswith("<!DOCTYPE html>\n"), what
         # nothing in it is asked of another server
         for address in re.findall(r'<(?:link|img|script|form|iframe|source)\b[^>]*?(?:src|href|action)="([^"]*)"', answer.text):
             assert not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE), f"{what}: {address}"
 
+    assert len(nonces) == (1 if who in ("reader", "writer") else 0)
     assert len(seen) > (20 if who in ("reader", "writer") else 4), seen
+
+
+def test_what_lets_a_script_run_is_good_for_one_answer(app: App) -> None:
+    browser = Browser(app)
+    browser.log_in("local", "read")
+
+    policies = {browser.get("/projects/").headers["content-security-policy"] for _ in range(3)}
+
+    assert len(policies) == 3
 
 
 def test_nothing_that_depends_on_who_asks_is_kept_for_somebody_else(app: App) -> None:

@@ -21,6 +21,8 @@ from pywharf.wharf import Wharf
 
 from .client import Answer, Client, basic
 
+pytestmark = pytest.mark.any_python
+
 CONFIG = '[local]\ntype = "file_system"\nread_secret = "read"\nwrite_secret = "write"\n'
 PUBLIC = "https://wharf.example/packages"
 WHEEL = make_wheel("Demo.Pkg", "1.0+acme.1")

@@ -23,6 +23,8 @@ from pywharf.wharf import Wharf
 
 from .client import Answer, Client, Unreadable, basic
 
+pytestmark = pytest.mark.any_python
+
 CONFIG = """
 [local]
 type = "file_system"
@@ -50,6 +52,7 @@ def serving(layout: Layout) -> Iterator[App]:
     for distribution in (WHEEL, SDIST, OTHER):
         assert upload(app, distribution).status == 200
     yield app
+    app.close()
     wharf.close()
 
 

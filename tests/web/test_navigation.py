@@ -12,6 +12,8 @@ from .browser import NAVIGATES, Browser, leads_to
 from .client import Answer, Client, Unreadable, basic
 from .fakes import READ, WRITE, FakeRepository
 
+pytestmark = pytest.mark.any_python
+
 SIMPLE = "application/vnd.pypi.simple.v1"
 PIP = f"{SIMPLE}+json, {SIMPLE}+html; q=0.1, text/html; q=0.01"
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/png,image/svg+xml,*/*;q=0.8"
@@ -64,6 +66,7 @@ BROWSERS: Mapping[str, Mapping[str, str]] = {
     "a browser with the name of a program": {"Accept": SAFARI, **FETCH, "User-Agent": "pip/26.3 python-requests curl"},
     "a link from elsewhere": {"Accept": CHROME, **FETCH, "Sec-Fetch-Site": "cross-site"},
 }
+OUR_SCRIPT = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
 CREDENTIALS = [
     "nothing",
     "Basic",
@@ -234,3 +237,21 @@ def test_who_may_do_what_with_a_session(browser: Browser, user: str, secret: str
     ]
 
     assert [answer.status for answer in answers] == expected
+
+
+def test_for_a_script_of_our_pages_no_browser_opens_a_window_that_asks_for_a_secret(app: App) -> None:
+    """Another site's script, and whoever shows a wrong secret, get the 401 of everybody."""
+    schemes = {
+        "ours": ask(app, OUR_SCRIPT, "nothing", "/simple/demo/"),
+        "ours, with an old cookie": ask(app, OUR_SCRIPT, "old cookie", "/simple/demo/"),
+        "another site's": ask(app, {**OUR_SCRIPT, "Sec-Fetch-Site": "cross-site"}, "nothing", "/simple/demo/"),
+        "with a wrong secret": ask(app, OUR_SCRIPT, "wrong Basic", "/simple/demo/"),
+    }
+
+    assert {answer.status for answer in schemes.values()} == {401}
+    assert {what: answer.headers["www-authenticate"].split()[0] for what, answer in schemes.items()} == {
+        "ours": "Cookie",
+        "ours, with an old cookie": "Cookie",
+        "another site's": "Basic",
+        "with a wrong secret": "Basic",
+    }

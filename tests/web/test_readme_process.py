@@ -19,6 +19,8 @@ from pywharf.web.readme import Readmes
 from .hostile_readmes import GREEDY
 from .readme_findings import findings
 
+pytestmark = pytest.mark.any_python
+
 SLOW_TEXT = next(text for kind, text in GREEDY if "boom" in text)
 WAIT = 30.0
 PATIENT = {"patience": 60.0, "start_patience": 60.0}  # for machines that are busy with other things

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import os
 import sqlite3
@@ -355,7 +356,8 @@ def test_where_the_database_is_damaged_people_log_in_again(
     cookie = begin(sessions)
     sessions.close()
     if is_open:
-        sqlite3.connect(path).execute("PRAGMA journal_mode = DELETE")  # so that no log covers what is damaged
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")  # so that no log covers what is damaged
         assert find(sessions, cookie) is not None
     damage(path, how)
 

@@ -8,7 +8,10 @@ from .client import Client
 from .fakes import READ
 
 
-@pytest.mark.parametrize(("name", "kind"), [("pywharf.css", "text/css; charset=utf-8"), ("pywharf.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("pywharf.css", "text/css; charset=utf-8"), ("search.js", "text/javascript; charset=utf-8"), ("pywharf.svg", "image/svg+xml")],
+)
 def test_everybody_may_have_what_says_nothing_of_anybody(stranger: Client, name: str, kind: str) -> None:
     answer = stranger.get(f"/static/{name}")
 

@@ -21,7 +21,7 @@ def test_everything_is_escaped_but_the_frames_content_and_a_readme_that_was_clea
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_a_template_has_no_script_no_style_and_nothing_from_elsewhere(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace('<script src="{{static(script)}}" nonce="{{nonce}}" defer></script>\n', "")
 
     assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?:|//\w|<img|<iframe|<%", text)
     assert "print(" not in text
@@ -30,6 +30,22 @@ def test_a_template_has_no_script_no_style_and_nothing_from_elsewhere(path: Path
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_every_value_in_an_attribute_stands_in_quotes(path: Path) -> None:
     assert not re.search(r"=\{\{", path.read_text(encoding="utf-8"))
+
+
+def test_the_one_script_stands_in_the_frame_and_one_page_asks_for_it() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES}
+
+    assert [name for name, text in texts.items() if "<script" in text] == ["base.tpl"]
+    assert {name: re.findall(r'script="([^"]*)"', text) for name, text in texts.items() if "script=" in text} == {
+        "projects.tpl": ["search.js"]
+    }
+    assert [path.name for path in (FOLDER / "static").glob("*.js")] == ["search.js"]
+
+
+def test_the_script_writes_no_html_and_makes_no_code_of_text() -> None:
+    script = (FOLDER / "static" / "search.js").read_text(encoding="utf-8")
+
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|Function|setTimeout\(\s*[\"'`]|https?:|//\w", script)
 
 
 def test_the_sheet_loads_nothing() -> None:

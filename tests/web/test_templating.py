@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 import pytest
 
 from pywharf.web.request import Request
-from pywharf.web.templating import HTML_HEADERS, page, render, root_of, static_bytes, static_tag
+from pywharf.web.templating import HTML_HEADERS, page, parts_of, render, root_of, static_bytes, static_tag
 
 ROOT = "https://packages.example/wharf/"
 
@@ -41,6 +41,27 @@ def test_a_text_that_is_no_unicode_is_no_trouble() -> None:
     response = page(request("/logout/"), "logout.tpl", title="a \udc80 b", status=200, form_token="x")
 
     assert b"a ? b" in bytes(response.body)  # type: ignore[arg-type]
+
+
+def test_a_template_knows_the_status_of_its_page() -> None:
+    response = page(request("/x/"), "missing.tpl", title="x", status=410, project="demo", said="", more_said="", version="")
+
+    assert b'<p class="eyebrow">410</p>' in bytes(response.body)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("", []),
+        ("pip", ["pip"]),
+        ("--index-url", ["--index-url"]),
+        ("demo==1.0", ["demo==", "1.0"]),
+        ('X="https://a:$S@b.example/c/simple/"', ["X=", '"https://', "a:$S@", "b.example/", "c/", "simple/", '"']),
+    ],
+)
+def test_a_word_of_a_command_line_is_broken_where_an_address_has_a_step(word: str, parts: list[str]) -> None:
+    assert parts_of(word) == parts
+    assert "".join(parts) == word
 
 
 def test_pages_load_nothing_from_elsewhere_and_run_nothing_in_place() -> None:

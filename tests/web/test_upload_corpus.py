@@ -22,6 +22,8 @@ from pywharf.wharf import Wharf
 
 from .client import Answer, Client, basic
 
+pytestmark = pytest.mark.any_python
+
 CONFIG = '[local]\ntype = "file_system"\nwrite_secret = "write"\n'
 PLAIN = [case for case in (*WHEELS, *SDISTS) if case.rules is None]
 

@@ -142,7 +142,7 @@ def test_a_configuration_that_cannot_be_used_changes_nothing(app: App, layout: L
 
 def test_health_and_mtime_of_a_running_wharf(app: App) -> None:
     assert json.loads(Client(app, None).get("/health/").body) == {"status": "ok"}
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while reader(app).get("/index_mtime/").status == 503 and time.monotonic() < end:  # its first moments
         time.sleep(0.01)
     assert abs(int(reader(app).get("/index_mtime/").text) - time.time()) < 10

@@ -13,6 +13,7 @@ from pywharf.web.templating import page
 
 PER_PAGE = 50
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # no text of a page has them
 _NUMBER = re.compile(r"0*([0-9]{1,9})")
 
 
@@ -20,7 +21,7 @@ def project_list(request: Request, caller: Caller) -> Response:
     """`GET /projects/?q=&page=`. A page number that is none means the first; one past the end, the last."""
     if not request.raw_path.endswith("/"):
         return redirect(request, "projects/")
-    words = " ".join((request.query_value("q") or "")[:MOST_LENGTH].split())
+    words = " ".join(_CONTROL.sub(" ", request.query_value("q") or "")[:MOST_LENGTH].split())
     number = _page_number(request.query_value("page") or "1")
     catalogue = caller.repository.catalogue
     behind = catalogue.is_behind()
@@ -34,6 +35,7 @@ def project_list(request: Request, caller: Caller) -> Response:
         "projects.tpl",
         title=f"Search: {words}" if words else "Projects",
         caller=caller,
+        with_script=True,
         q=words,
         total=count_words(found.total, "project"),
         found=[(one, day_words(one.updated), iso(one.updated)) for one in found.projects],

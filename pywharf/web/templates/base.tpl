@@ -5,8 +5,11 @@
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{{title}} · {{caller.repository.name if caller else "pywharf"}}</title>
-<link rel="stylesheet" href="{{stylesheet}}">
+<link rel="stylesheet" href="{{static("pywharf.css")}}">
 <link rel="icon" href="{{root}}static/pywharf.svg" type="image/svg+xml">
+% if defined("script"):
+<script src="{{static(script)}}" nonce="{{nonce}}" defer></script>
+% end
 % if defined("feed") and feed:
 <link rel="alternate" type="application/atom+xml" title="{{feed[1]}}" href="{{feed[0]}}">
 % end

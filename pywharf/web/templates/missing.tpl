@@ -1,6 +1,6 @@
 % rebase("base.tpl")
 <div class="middle">
-<p class="eyebrow">404</p>
+<p class="eyebrow">{{status}}</p>
 <h1>Not found</h1>
 <p class="lead">{{said}}</p>
 <p>{{more_said}}</p>

@@ -1,10 +1,7 @@
-% rebase("base.tpl")
-% if q:
-<h1>Projects for “{{q}}”</h1>
-% else:
-<h1>Projects</h1>
-% end
-<p class="soft">{{total}}{{" found" if q else ""}}{{f", page {number} of {last}" if last > 1 else ""}}</p>
+% rebase("base.tpl", script="search.js")
+<h1 id="heading">{{f"Projects for “{q}”" if q else "Projects"}}</h1>
+<p class="soft" id="count" aria-live="polite">{{total}}{{" found" if q else ""}}{{f", page {number} of {last}" if last > 1 else ""}}</p>
+<div id="found">
 % if behind:
 <div class="notice" role="status"><p>The list is being brought up to date. What was uploaded a moment ago may be missing here; installers see it already.</p></div>
 % end
@@ -12,13 +9,14 @@
 <ul class="list">
 % for one, day, iso in found:
   <li>
-    <div class="row"><a class="name" href="{{url(f"projects/{one.project}/")}}">{{one.name}} <span class="version">{{one.version}}</span></a>
+    <div class="row"><div class="what"><a class="name" href="{{url(f"projects/{one.project}/")}}">{{one.name}} <span class="version">{{one.version}}</span></a>
 % if one.status != "active":
     <span class="tag {{"bad" if one.status == "quarantined" else "warn"}}">{{one.status}}</span>
 % end
+    </div>
     <time class="soft small nowrap" datetime="{{iso}}">{{day}}</time></div>
 % if one.summary:
-    <p class="soft">{{one.summary}}</p>
+    <p class="soft summary">{{one.summary}}</p>
 % end
   </li>
 % end
@@ -51,3 +49,4 @@
 % end
 </nav>
 % end
+</div>

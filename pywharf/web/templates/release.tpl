@@ -1,6 +1,5 @@
 % rebase("base.tpl", feed=(url(feed[0]), feed[1]) if feed else None)
-% status = project_status
-% offered = status.status != "quarantined"
+% offered = project_status.status != "quarantined"
 % if is_release:
 <p class="crumb"><a href="{{url(f"projects/{project}/")}}">{{spelled}}</a></p>
 % end
@@ -8,22 +7,22 @@
 % if summary:
 <p class="lead">{{summary}}</p>
 % end
-% if status.status == "quarantined":
+% if project_status.status == "quarantined":
 <div class="notice bad"><p><strong>This project is quarantined.</strong> Nothing of it is offered: installers see no files, and this page shows none.</p>
-% if status.reason:
-<p>The reason: {{status.reason}}</p>
+% if project_status.reason:
+<p>The reason: {{project_status.reason}}</p>
 % end
 </div>
-% elif status.status == "archived":
+% elif project_status.status == "archived":
 <div class="notice warn"><p><strong>This project is archived.</strong> What is here stays; no new files are taken.</p>
-% if status.reason:
-<p>The reason: {{status.reason}}</p>
+% if project_status.reason:
+<p>The reason: {{project_status.reason}}</p>
 % end
 </div>
-% elif status.status == "deprecated":
+% elif project_status.status == "deprecated":
 <div class="notice warn"><p><strong>This project is deprecated.</strong> It works as before, and there is something better.</p>
-% if status.reason:
-<p>The reason: {{status.reason}}</p>
+% if project_status.reason:
+<p>The reason: {{project_status.reason}}</p>
 % end
 </div>
 % end
@@ -46,7 +45,9 @@
 <dl class="lines wide">
 % for tool, line in lines:
   <dt>{{tool}}</dt>
-  <dd><code class="copy">{{line}}</code></dd>
+  <dd>
+% include("line.tpl", line=line)
+  </dd>
 % end
 </dl>
 <p class="small soft">With your secret in the shell’s variable {{secret}}; <a href="{{root}}#secret">how to put it there</a>, and <a href="{{root}}#poetry">what Poetry has to be told once</a>.</p>
@@ -68,7 +69,7 @@
 </ul>
 </nav>
 % if offered and release:
-<div class="columns">
+<div class="columns{{"" if readme else " bare"}}">
 <section id="description" aria-labelledby="described">
 <h2 class="hidden" id="described">Description</h2>
 % if problem:
@@ -81,6 +82,7 @@
 </div>
 </section>
 <div class="aside">
+<div>
 <h2>About</h2>
 <dl class="facts">
 % if requires_python:
@@ -94,27 +96,33 @@
   <dt>Feed</dt><dd><a href="{{url(feed[0])}}">Atom</a></dd>
 % end
 </dl>
+</div>
 % if links:
+<div>
 <h2>Links</h2>
 <ul class="plain">
 % for link in links:
-  <li><a rel="nofollow noopener noreferrer" href="{{link.url}}">{{link.label}}</a> <span class="soft small">{{link.host}}</span></li>
+  <li><a rel="nofollow noopener noreferrer" href="{{link.url}}"><bdi>{{link.label}}</bdi></a> <span class="soft small">{{link.host}}</span></li>
 % end
 </ul>
+</div>
 % end
 % if dependencies:
+<div>
 <h2>Requires</h2>
 <ul class="plain">
 % for dependency, lives_here in dependencies:
 % if lives_here:
-  <li><a href="{{url(f"projects/{dependency.project}/")}}">{{dependency.name}}</a><span class="soft">{{dependency.rest}}</span></li>
+  <li><a href="{{url(f"projects/{dependency.project}/")}}">{{dependency.name}}</a><span class="rest">{{dependency.rest}}</span></li>
 % else:
-  <li>{{dependency.name}}<span class="soft">{{dependency.rest}}</span></li>
+  <li>{{dependency.name}}<span class="rest">{{dependency.rest}}</span></li>
 % end
 % end
 </ul>
+</div>
 % end
 % if required_by:
+<div>
 <h2>Required here by</h2>
 <ul class="plain">
 % for other in required_by:
@@ -124,16 +132,20 @@
   <li class="soft">and others</li>
 % end
 </ul>
+</div>
 % end
 % if keywords:
+<div>
 <h2>Keywords</h2>
 <ul class="words">
 % for word in keywords:
   <li><a class="tag" href="{{url("projects/", q=word)}}">{{word}}</a></li>
 % end
 </ul>
+</div>
 % end
 % if classifiers:
+<div>
 <h2>Classifiers</h2>
 <details><summary>{{len(classifiers)}} {{"classifier" if len(classifiers) == 1 else "classifiers"}}</summary>
 <ul class="plain small">
@@ -142,6 +154,7 @@
 % end
 </ul>
 </details>
+</div>
 % end
 </div>
 </div>
@@ -198,7 +211,7 @@ any platform, to be built
 <ol class="list history" reversed>
 % for row in history:
   <li>
-    <div class="row"><a class="name" href="{{url(f"projects/{project}/{row.version}/")}}"\\
+    <div class="row"><div class="what"><a class="name" href="{{url(f"projects/{project}/{row.version}/")}}"\\
 % if release and row.version == release.spelling:
  aria-current="page"\\
 % end
@@ -209,7 +222,7 @@ any platform, to be built
 % if row.yanked:
     <span class="tag warn">yanked</span>
 % end
-    <span class="soft small nowrap">{{row.files}}</span>
+    <span class="soft small nowrap">{{row.files}}</span></div>
     <time class="soft small nowrap" datetime="{{row.uploaded_iso}}">{{row.uploaded}}</time></div>
 % if row.yanked and row.reasons:
     <p class="soft small">Yanked: {{row.reasons}}</p>

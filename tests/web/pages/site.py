@@ -25,7 +25,7 @@ from ..client import Answer, Client, basic
 CONFIG = '[acme]\ntype = "file_system"\nread_secret = "read"\nwrite_secret = "write"\nprivate_names = ["secret-*"]\n'
 EXTRA = "https://extra.example/simple/"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-VOID = {"meta", "link", "input", "br", "hr", "img", "col"}
+VOID = {"meta", "link", "input", "br", "hr", "img", "col", "wbr"}
 
 
 class Site:

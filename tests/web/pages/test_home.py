@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from pywharf import __version__
+from pywharf.repository.audit import Requester
 from pywharf.testing.distributions import make_sdist, make_wheel
 
 from ..client import Client, basic
 from .site import NAVIGATION, Page, Site
+
+pytestmark = pytest.mark.any_python
 
 
 def lines(page: Page) -> list[str]:
@@ -31,6 +34,29 @@ def test_it_counts_what_there_is_and_names_what_is_new(site: Site) -> None:
     assert list(page.links())[-3:] == ["other 2.0", "demo 1.0", "All projects"]
     assert page.links()["demo 1.0"] == "./projects/demo/1.0/"
     assert "A demo" in page.text
+
+
+@pytest.mark.parametrize("target", ["/", "/projects/"])
+def test_what_is_not_as_usual_with_a_project_is_told_in_every_list(site: Site, target: str) -> None:
+    site.publish(*(make_wheel(name, "1.0") for name in ("usual", "odd", "old", "kept")))
+    for name, status in (("odd", "quarantined"), ("old", "deprecated"), ("kept", "archived")):
+        site.repository.releases.set_status("write", name, status, "", requester=Requester(""))  # type: ignore[arg-type]
+
+    text = site.visit(target).text
+
+    for told in ("odd 1.0 quarantined", "old 1.0 deprecated", "kept 1.0 archived"):
+        assert told in text
+    assert "usual 1.0 quarantined" not in text
+
+
+def test_a_yanked_release_is_told_as_that_among_the_latest(site: Site) -> None:
+    site.publish(make_wheel("demo", "1.0"), make_wheel("demo", "1.1"))
+    site.repository.releases.yank("write", "demo", version="1.1", reason="", requester=Requester(""))  # type: ignore[arg-type]
+
+    text = site.visit("/").text
+
+    assert "demo 1.1 yanked" in text
+    assert "demo 1.0 yanked" not in text
 
 
 @pytest.mark.parametrize(

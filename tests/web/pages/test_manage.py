@@ -10,6 +10,8 @@ from pywharf.testing.distributions import make_sdist, make_wheel
 from ..client import Client, basic
 from .site import NAVIGATION, Browser, Page, Site
 
+pytestmark = pytest.mark.any_python
+
 MANAGE = "/projects/demo/manage/"
 
 
@@ -66,7 +68,7 @@ def test_a_yank_is_taken_back_and_one_file_is_deleted(stocked: Site) -> None:
     assert "Delete 1 file for good" in asked.text
     assert browser.post(f"{MANAGE}delete/", asked.form("manage/delete/")).status == 303
     assert sorted(stocked.files("demo")) == ["demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"]
-    assert 'The reason given: "held a key"' in browser.get("/projects/demo/1.0/why/").text
+    assert "The reason given: “held a key”" in browser.get("/projects/demo/1.0/why/").text
 
 
 def test_a_status_is_set_with_its_reason(stocked: Site) -> None:

@@ -12,6 +12,8 @@ from pywharf.testing.distributions import make_sdist, make_wheel
 
 from .site import EXTRA, Site
 
+pytestmark = pytest.mark.any_python
+
 HEADERS = [
     ("Summary", "A client"),
     ("Keywords", "http, client"),

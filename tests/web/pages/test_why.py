@@ -6,6 +6,8 @@ from pywharf.testing.distributions import make_sdist, make_wheel
 
 from .site import Site
 
+pytestmark = pytest.mark.any_python
+
 
 def test_each_file_of_a_release_is_explained(site: Site) -> None:
     site.publish(make_wheel("demo", "1.0", requires_python=">=3.9"), make_sdist("demo", "1.0"), make_wheel("demo", "2.0"))
@@ -26,10 +28,10 @@ def test_each_file_of_a_release_is_explained(site: Site) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda releases: releases.yank(None, "demo", version="1.0", reason="broken <b>"), 'It is yanked: installers pass over it, unless exactly this version is asked for (==). The reason given: "broken <b>"'),
-        (lambda releases: releases.set_status(None, "demo", "quarantined", "odd"), 'nothing of it is listed or served, whoever asks. The reason given: "odd"'),
+        (lambda releases: releases.yank(None, "demo", version="1.0", reason="broken <b>"), 'It is yanked: installers pass over it, unless exactly this version is asked for (==). The reason given: “broken <b>”'),
+        (lambda releases: releases.set_status(None, "demo", "quarantined", "odd"), 'nothing of it is listed or served, whoever asks. The reason given: “odd”'),
         (lambda releases: releases.set_status(None, "demo", "archived"), "no new files are taken"),
-        (lambda releases: releases.delete(None, "demo", version="1.0", reason="a key"), 'Its name stays taken: no file can be uploaded under it again. The reason given: "a key"'),
+        (lambda releases: releases.delete(None, "demo", version="1.0", reason="a key"), 'Its name stays taken: no file can be uploaded under it again. The reason given: “a key”'),
     ],
 )  # fmt: skip
 def test_what_was_done_to_a_release_is_told(site: Site, change: object, told: str) -> None:
