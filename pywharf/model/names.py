@@ -12,6 +12,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NewType
 
 from packaging.utils import (
@@ -77,6 +78,7 @@ def repository_name(name: str) -> str:
     return folded
 
 
+@lru_cache(maxsize=2048)
 def parse_filename(filename: str) -> DistributionName:
     """Take a distribution file's name apart.
 
