@@ -33,6 +33,7 @@ setup(
         "multipart>=1.2.1,<3",
         "nh3>=0.3,<0.4",
         "packaging>=24.2",
+        "prometheus_client>=0.21,<1",
         "pydantic>=2.7,<3",
         "readme_renderer[md]>=46,<47",
         "toml>=0.10.2,<0.11",
@@ -47,6 +48,7 @@ setup(
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "pyyaml>=6,<7",
+            "trustme>=1.2,<2",
         ],
     },
     entry_points={

@@ -177,6 +177,17 @@ class AccessDenied(WharfError):
         super().__init__(f"The secret does not allow to {needed}")
 
 
+class StorageHidden(AccessDenied):
+    """The secret opens nothing at all there: the storage is elsewhere, or the secret is not one of its own. Hosts do not tell these apart."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(needed)
+        self.args = (
+            f"The secret does not allow to {needed}: nothing opens with it there. "
+            "Either the storage is not where the configuration says, or the secret is not one of its own",
+        )
+
+
 class ChangeRefused(AccessDenied):
     """A rule of the storage refuses the change, though the secret may write there. Sent again unchanged it is refused again."""
 
@@ -193,6 +204,10 @@ class BackendUnavailable(WharfError):
         self.reason = reason
         self.retry_after = retry_after  # seconds
         super().__init__(f"The repository's storage is unavailable: {reason}")
+
+
+class NotAsked(BackendUnavailable):
+    """The storage has failed several times in a row and is left alone for a while: it was not even asked, so nothing has happened."""
 
 
 class IndexNotReady(WharfError):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pywharf import stored_config
 from pywharf.config import RepositorySettings, ServerSettings, parse
+from pywharf.counting import NOT_COUNTED, Counting
 from pywharf.errors import AccessDenied, BackendUnavailable, ConfigInvalid, InvalidName, LayoutUnusable, WharfError
 from pywharf.keys import initialize_token
 from pywharf.layout import Layout
@@ -102,7 +103,8 @@ class Generation:
 class Wharf:
     """Everything this process serves."""
 
-    def __init__(self, layout: Layout, settings: ServerSettings) -> None:
+    def __init__(self, layout: Layout, settings: ServerSettings, counting: Counting = NOT_COUNTED) -> None:
+        self._counting = counting
         self._layout = layout
         self._settings = settings
         self._audit = Audit(layout.audit / "_server.jsonl", "this server")  # no repository can have that name
@@ -176,6 +178,11 @@ class Wharf:
         return hmac.compare_digest(_digest(token), _digest(expected))
 
     @property
+    def root(self) -> Path:
+        """ROOT, the folder of this server."""
+        return self._layout.root
+
+    @property
     def sessions_path(self) -> Path:
         """Where the sessions of browsers are kept, for every process on this ROOT."""
         return self._layout.sessions
@@ -207,7 +214,7 @@ class Wharf:
         opened: dict[str, Repository] = {}
         try:
             for name, settings in parsed.items():
-                opened[name] = Repository(settings, self._layout, self._settings)
+                opened[name] = Repository(settings, self._layout, self._settings, self._counting)
         except BaseException:
             _close(opened)
             raise

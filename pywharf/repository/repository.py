@@ -6,14 +6,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Access, Backend, FileBody, FileRef
 from pywharf.backend.settings import BackendConfig
 from pywharf.config import RepositorySettings, ServerSettings
-from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, InvalidName
+from pywharf.counting import NOT_COUNTED, Counting
+from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, InvalidName, StorageHidden
 from pywharf.keys import load_key
 from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, matches_a_pattern, metadata_filename, parse_filename
@@ -22,15 +22,17 @@ from pywharf.model.record import DistributionRecord, ProjectStatus
 from pywharf.repository.admission import Admitted, admit
 from pywharf.repository.attesting import Attesting
 from pywharf.repository.audit import ON_THIS_MACHINE, Audit, Requester
+from pywharf.repository.breaker import Breaker, Work
 from pywharf.repository.catalogue import Catalogue
 from pywharf.repository.changes import Changes, Uploaded
 from pywharf.repository.commits import Commits
+from pywharf.repository.guarded_backend import GuardedBackend
+from pywharf.repository.health import Health, health_of
 from pywharf.repository.incoming import Incoming, IncomingFile
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
 from pywharf.repository.new_names import NewNames
-from pywharf.repository.notices import Notice
 from pywharf.repository.places import Places
 from pywharf.repository.releases import Releases
 from pywharf.repository.rights import Rights
@@ -45,20 +47,10 @@ Found = TypeVar("Found")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Health:
-    """How a repository is doing, for `/health/` and the logs."""
-
-    ready: bool  # whether it answers readers
-    synced_ago: float | None  # seconds since the local index was last in step; None: never
-    problem: str  # "" or one sentence, safe to show to an operator
-    notices: tuple[Notice, ...] = ()  # what happened to the storage, and nobody has acknowledged yet
-
-
 class Repository:
     """One configured repository. Shared between threads; opened after fork(), by each process for itself."""
 
-    def __init__(self, settings: RepositorySettings, layout: Layout, server: ServerSettings) -> None:
+    def __init__(self, settings: RepositorySettings, layout: Layout, server: ServerSettings, counting: Counting = NOT_COUNTED) -> None:
         """Open without connecting: no thread, no question to the storage yet."""
         self.name = settings.name
         self.config: BackendConfig = settings.config
@@ -67,19 +59,22 @@ class Repository:
         key = load_key(layout.keys / "secrets")
         self._incoming = Incoming(settings.plugin.staging(self.config, workdir) or layout.incoming)
         self._backend = settings.plugin.open(self.config, settings.admin_secret, workdir)
+        self._breaker = Breaker(self.name, counting=counting)
+        self._guarded = GuardedBackend(self._backend, self._breaker)
         self._index = LocalIndex(layout.index / f"{self.name}.sqlite", self.name, NamesSeen(layout.names / self.name))
         self._shown = ShownStorage(layout.index / f"{self.name}.storage", self.config)
         self.catalogue = Catalogue(layout.index / f"{self.name}.catalogue.sqlite", self.name, self._index, self._told)
         interval = self.config.sync_index_interval
         self._sync = Synchroniser(
-            self.name, self._backend, self._index, interval=interval, folder=layout.index, is_ours=lambda: self._shown.is_known
-        )
+            self.name, self._guarded, self._index, interval=interval, folder=layout.index, counting=counting,
+            is_ours=lambda: self._shown.is_known,
+        )  # fmt: skip
         commits = Commits(self.name, self._sync.sync, Audit(layout.audit / f"{self.name}.jsonl", f"repository {self.name}"))
         self._attesting = Attesting(self.name, self.config.attestations, self._index, commits, self.open_file, self.receiving)
         names = NewNames(self.config, self._index, self._sync.sync)
         self.uploads = Uploads(Changes(self.name, self._index, commits), names, self._attesting, self.receiving, self._writing)
         self.releases = Releases(self.name, self._index, commits, self._writing)
-        self._rights = Rights(settings, server, workdir, key, self._backend)
+        self._rights = Rights(settings, server, workdir, key, self._guarded, self._breaker)
         self._changing = Places(MOST_CHANGES, "too many changes are waiting for it; sending this one again is safe")
 
     # --- who may do what --------------------------------------------------------------------------------------------
@@ -92,10 +87,11 @@ class Repository:
         """What a secret may do, at least as fresh as `needs` wants it. Raises BackendUnavailable where that cannot be known."""
         return self._rights.access(secret, needs)
 
-    def check_admin_access(self) -> None:
-        """Ask whether the server itself may read. Raises AccessDenied, BackendUnavailable."""
-        if self._backend.access() < Access.READ:
-            raise AccessDenied("read")
+    def check_admin_access(self, needs: Access = Access.READ) -> None:
+        """Ask whether the server itself has the right. Raises AccessDenied, StorageHidden where it has none at all, BackendUnavailable."""
+        found = self._backend.access()
+        if found < needs:
+            raise (AccessDenied if found else StorageHidden)(needs.name.lower())
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +152,7 @@ class Repository:
     def open_file(self, file: FileRef) -> FileBody:
         """Open a body, with the server's own right. Raises FileMissing, BackendUnavailable."""
         try:
-            return self._backend.open_file(file)
+            return self._guarded.open_file(file)
         except AccessDenied as error:  # the caller's right is not in question
             raise BackendUnavailable(NOT_ALLOWED_TO_READ, retry_after=60) from error
 
@@ -172,6 +168,7 @@ class Repository:
     def receiving(self) -> contextlib.AbstractContextManager[IncomingFile]:
         """A place for the bytes of an upload; gone at the end of the `with`. Raises BackendUnavailable, also where none would be taken now."""
         self._changing.check()
+        self._breaker.check(Work.CHANGES)
         return self._incoming.receive()
 
     def upload(self, secret: str, form: UploadForm, incoming: IncomingFile, *, requester: Requester = ON_THIS_MACHINE) -> Uploaded:
@@ -226,9 +223,7 @@ class Repository:
         return None if at is None else int(at)
 
     def health(self) -> Health:
-        at = self._sync.synced_at()
-        ready, ago = self._index.is_ready() and self._is_shown(), None if at is None else max(0.0, time.time() - at)
-        return Health(ready, ago, self._sync.problem, self._sync.notices.current())
+        return health_of(self._sync, self._breaker, ready=self._index.is_ready() and self._is_shown())
 
     def start(self) -> None:
         """Sweep what a crash left of uploads, and begin to follow the storage. Raises ConfigInvalid where signatures cannot be verified."""

@@ -13,19 +13,24 @@ from pywharf.backend.settings import BackendSecret
 from pywharf.config import RepositorySettings, ServerSettings
 from pywharf.keys import key_id
 from pywharf.repository.audit import Requester
+from pywharf.repository.breaker import Breaker
 from pywharf.repository.grants import Grants
+from pywharf.repository.guarded_backend import GuardedBackend
 from pywharf.repository.writers import Writers
 
 
 class Rights:
     """One repository's. Shared between threads."""
 
-    def __init__(self, settings: RepositorySettings, server: ServerSettings, workdir: Path, key: bytes, own: Backend) -> None:
-        """key: what fingerprints of secrets are made with. own: the storage, opened with the server's own right."""
+    def __init__(
+        self, settings: RepositorySettings, server: ServerSettings, workdir: Path, key: bytes, own: Backend, breaker: Breaker
+    ) -> None:
+        """key: what fingerprints of secrets are made with. own: the storage, opened with the server's own right, behind the breaker."""
         self._settings = settings
         self._workdir = workdir
         self._key = key
         self._own = own
+        self._breaker = breaker
         self._grants = Grants(self._ask, key, read_expires=server.auth_read_expires, write_expires=server.auth_write_expires)
         self._writers = Writers(self._open_for, key)
 
@@ -57,7 +62,7 @@ class Rights:
             return Access.NONE
 
     def _open_for(self, secret: str) -> Backend:
-        return self._settings.plugin.open(self._settings.config, self._secret(secret), self._workdir)
+        return GuardedBackend(self._settings.plugin.open(self._settings.config, self._secret(secret), self._workdir), self._breaker)
 
     def _secret(self, secret: str) -> BackendSecret:
         return self._settings.plugin.secret_model.model_validate({"type": self._settings.config.type, "raw": secret})

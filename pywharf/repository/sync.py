@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pywharf.backend.interface import Backend
+from pywharf.counting import NOT_COUNTED, SYNCS, Counting
 from pywharf.errors import AccessDenied, BackendUnavailable, IndexNotReady, WharfError
 from pywharf.files import locked, open_lock, try_lock, unlock
 from pywharf.repository.index_file import IndexDamaged
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.notices import Notices
+from pywharf.repository.sync_mark import SyncMark
 
 FRESH = 1.0  # seconds: how old the begin of a sync may be that answers "not here"
 PATIENCE = 5.0  # seconds that somebody who looks waits for a sync that another thread is busy with
@@ -45,6 +47,7 @@ class Synchroniser:
         interval: float,
         folder: Path,
         is_ours: Callable[[], bool] = lambda: True,
+        counting: Counting = NOT_COUNTED,
     ) -> None:
         """interval: seconds between looks for changes made elsewhere. folder: where the index lies.
 
@@ -55,15 +58,17 @@ class Synchroniser:
         self._index = index
         self._interval = interval
         self._is_ours = is_ours
+        self._counting = counting
         self._lock = folder / f"{repository}.lock"  # held while the index is made or thrown away
         self._leading = folder / f"{repository}.leader"  # held by the process that looks on time
-        self._synced = folder / f"{repository}.synced"  # its mtime: when the index was last in step
+        self._mark = SyncMark(folder / f"{repository}.synced", self._lock)
         self.notices = Notices(folder / f"{repository}.notices", self._lock, repository)
         self._turn = threading.Lock()
         self._began = NEVER  # monotonic begin of the last attempt
         self._began_at = 0.0  # the same in Unix time
         self._in_step = NEVER  # monotonic begin of the last attempt that succeeded
         self._failure: BackendUnavailable | IndexNotReady | None = None  # how the last one ended
+        self._failing_since: float | None = None  # Unix time: when the first of those began that failed in a row
         self._doubted: str | None = None  # the build of the index in which somebody met damage
         self._mended = NEVER  # monotonic
         self._stop = threading.Event()
@@ -123,10 +128,7 @@ class Synchroniser:
 
     def synced_at(self) -> float | None:
         """Unix time of the last completed sync, by any process; None where there was none."""
-        try:
-            return self._synced.stat().st_mtime
-        except OSError:
-            return None
+        return self._mark.at()
 
     @property
     def was_in_step(self) -> bool:
@@ -137,7 +139,13 @@ class Synchroniser:
     def problem(self) -> str:
         """Why the last attempt failed; "" where it did not, or where another process has been in step since."""
         failure, at = self._failure, self.synced_at()
-        return "" if failure is None or (at is not None and at > self._began_at) else str(failure)
+        # A time that is yet to come was written by a clock that went wrong, and proves nothing.
+        return "" if failure is None or (at is not None and self._began_at < at <= time.time()) else str(failure)
+
+    @property
+    def problem_since(self) -> float | None:
+        """Unix time when syncs began to fail; None where the last one did not."""
+        return self._failing_since
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -211,11 +219,12 @@ class Synchroniser:
 
     def _attempt(self) -> None:
         """One sync; what came of it is kept for those who waited for it. Raises nothing but what is a bug."""
+        since = self._failing_since if self.problem else None
         self._began, self._began_at = time.monotonic(), time.time()
         failure: BackendUnavailable | IndexNotReady | None = BackendUnavailable("a fault of the program; the log says more")
         try:
             self._bring_in_step()
-            self._note(self._began_at)
+            self._mark.note(self._began_at)
             self._in_step = self._began
             failure = None
         except AccessDenied:
@@ -226,6 +235,8 @@ class Synchroniser:
             failure = _alike(error)
         finally:
             self._failure = failure
+            self._counting.count(SYNCS, self._repository, "failed" if failure else "done")
+            self._failing_since = None if failure is None else since or self._began_at
 
     def _bring_in_step(self) -> None:
         damaged = 0
@@ -246,6 +257,7 @@ class Synchroniser:
                 if changes.notice and before is not None and self._is_ours():
                     self.notices.keep(changes.notice)  # before the step: told twice is better than lost
                 if self._index.apply(before, changes):
+                    self.notices.doubt(changes.doubt)
                     return
             except IndexDamaged as error:
                 damaged += 1
@@ -264,22 +276,6 @@ class Synchroniser:
             if self._index.build() == build:
                 log.error("local index damaged, building it anew: repository=%s reason=%s", self._repository, reason)
                 self._index.rebuild()
-
-    def _note(self, at: float) -> None:
-        """Keep `at` as the time of the last sync, in whole seconds, never going back even if the clock does."""
-        found = self.synced_at()
-        if found is not None and int(at) <= int(found):
-            return
-        with locked(self._lock):
-            found = self.synced_at()
-            if found is None:
-                # Shown when it has its time: until then it would say now, and go back.
-                new = self._synced.with_name(f".{self._synced.name}.new")
-                os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-                os.utime(new, (int(at), int(at)))
-                os.rename(new, self._synced)
-            elif int(at) > int(found):
-                os.utime(self._synced, (int(at), int(at)))
 
 
 def _alike(error: BackendUnavailable | IndexNotReady) -> BackendUnavailable | IndexNotReady:

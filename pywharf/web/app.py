@@ -22,12 +22,19 @@ import bottle
 
 from pywharf.backend.interface import Access
 from pywharf.config import ServerSettings
-from pywharf.web import admin, files, health, integrity, manage, static, upload
+from pywharf.web import admin, health, integrity, manage, static, upload
 from pywharf.web.callers import Callers, basic_credentials, bearer_token
 from pywharf.web.error_pages import failure, refusal
 from pywharf.web.errors import MethodNotAllowed, NotFound
 from pywharf.web.feeds import Feeds
+from pywharf.web.files import DistributionFiles
+from pywharf.web.forwarding import trusted_proxies
 from pywharf.web.login import Login
+from pywharf.web.metrics import readings
+from pywharf.web.metrics.counts import Counts
+from pywharf.web.metrics.page import MetricsPage
+from pywharf.web.metrics.reporting import Metrics
+from pywharf.web.metrics.series import REFUSALS
 from pywharf.web.page_cache import PageCache
 from pywharf.web.pages.home import Home
 from pywharf.web.pages.lookup import Missing
@@ -39,6 +46,8 @@ from pywharf.web.pypi_json import PypiJson
 from pywharf.web.readme import Readmes
 from pywharf.web.request import Request
 from pywharf.web.responses import Body, Response, not_kept, status_of
+from pywharf.web.sendfile import sendfile
+from pywharf.web.server.sending import FilePart
 from pywharf.web.sessions import Sessions
 from pywharf.web.simple import SimplePages
 from pywharf.web.throttle import Throttle
@@ -53,19 +62,34 @@ log = logging.getLogger(__name__)
 access_log = logging.getLogger("pywharf.access")
 
 
-def make_app(wharf: Wharf, settings: ServerSettings, *, throttle: Throttle | None = None, page_cache_bytes: int = 32 * 1024 * 1024) -> App:
-    """The application that serves a wharf. page_cache_bytes: how much of rendered pages is kept in memory."""
-    return App(wharf, settings, throttle or Throttle(), PageCache(page_cache_bytes))
+def make_app(
+    wharf: Wharf,
+    settings: ServerSettings,
+    *,
+    throttle: Throttle | None = None,
+    page_cache_bytes: int = 32 * 1024 * 1024,
+    metrics: Metrics | None = None,
+) -> App:
+    """The application that serves a wharf. page_cache_bytes: how much of rendered pages is kept in memory.
+
+    Raises ValueError for settings that cannot be.
+    """
+    return App(wharf, settings, throttle or Throttle(), PageCache(page_cache_bytes), metrics or Metrics())
 
 
 class App:
     """A WSGI application. routes: all of them, as Bottle keeps them; every new one is covered by the tests that go through them."""
 
-    def __init__(self, wharf: Wharf, settings: ServerSettings, throttle: Throttle, cache: PageCache) -> None:
+    def __init__(self, wharf: Wharf, settings: ServerSettings, throttle: Throttle, cache: PageCache, metrics: Metrics) -> None:
         self._wharf = wharf
+        self._counts = metrics.counts
+        self._trusted = trusted_proxies(settings.trusted_proxies)
+        distribution_file = DistributionFiles(sendfile(settings.sendfile, wharf.root))
         self._readmes = Readmes()
         self._sessions = sessions = Sessions(wharf.sessions_path)
-        self._callers = Callers(wharf, throttle, sessions, public_url=settings.public_url)
+        self._callers = Callers(wharf, throttle, sessions, public_url=settings.public_url, counting=metrics.counts)
+        for source in (readings.of_wharf(wharf), readings.of_sessions(sessions, wharf), readings.of_page_cache(cache)):
+            metrics.watch(source)
         self._bottle = bottle.Bottle()
         extra_index_url = settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else ""
         public_url = settings.public_url.rstrip("/") + "/" if settings.public_url else None
@@ -80,16 +104,17 @@ class App:
         self._open("/logout", "POST", login.leave)
         self._open("/static/<name>", "GET", static.static_file)
         for address in ("/", "/simple", "/legacy"):
-            self._route(address, "POST", Access.WRITE, upload.upload)
+            self._route(address, "POST", Access.WRITE, upload.Uploads(metrics.counts))
         self._route("/", "GET", Access.READ, Home(settings.public_url))
         self._route("/simple", "GET", Access.READ, simple.project_list)
         self._route("/simple/<project>", "GET", Access.READ, simple.project_page)
         self._route("/simple//<project>", "GET", Access.READ, simple.project_page)  # as pipenv spells it; leads to the right one
-        self._route("/simple/<project>/<filename>", "GET", Access.READ, files.distribution_file)
+        self._route("/simple/<project>/<filename>", "GET", Access.READ, distribution_file)
         self._route("/integrity/<project>/<version>/<filename>/provenance", "GET", Access.READ, integrity.provenance)
         self._route("/pypi/<project>/json", "GET", Access.READ, json.project)
         self._route("/pypi/<project>/<version>/json", "GET", Access.READ, json.release)
         self._route("/index_mtime", "GET", Access.READ, admin.index_mtime)
+        self._route("/metrics", "GET", Access.READ, MetricsPage(metrics.scraper))
         for change in (manage.yank, manage.unyank, manage.delete):
             self._route(f"/manage/<project>/{change.__name__}", "POST", Access.WRITE, change)
         self._route("/manage/<project>/status", "POST", Access.WRITE, manage.set_status)
@@ -127,7 +152,7 @@ class App:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Sending:
         began = time.perf_counter()
-        request = Request(environ)
+        request = Request(environ, self._trusted)
         held = ExitStack()
         response = self._answer(request, held)
         if not isinstance(response.body, bytes):
@@ -137,14 +162,16 @@ class App:
         except BaseException:
             held.close()
             raise
-        return Sending(request, response, held, began)
+        return Sending(request, response, held, began, self._counts)
 
     def _answer(self, request: Request, held: ExitStack) -> Response:
         try:
             request.generation = held.enter_context(self._wharf.hold())
             return self._find(request)()
         except Exception as error:  # the last resort: whatever it was, the next request is served
-            if status_of(error) != 500:
+            is_told = status_of(error) != 500
+            self._counts.count(REFUSALS, request.repository_name, type(error).__name__ if is_told else "fault")
+            if is_told:
                 if status_of(error) == 503:
                     log.warning("cannot serve: %s reason=%s", request.loggable_line(), error)
                 return refusal(request, error)
@@ -163,6 +190,7 @@ class App:
             if missing.status_code == 405:
                 raise MethodNotAllowed(_methods(missing.get_header("Allow"))) from None
             raise NotFound from None
+        request.route = route.rule.rstrip("/") or "/"
         return lambda: route.callback(request, **arguments)
 
     # --- routes, each with and without its final slash ----------------------------------------------------------------
@@ -186,7 +214,8 @@ class App:
 class Sending:
     """The response on its way: counts the bytes, and lets go of everything when it is closed."""
 
-    def __init__(self, request: Request, response: Response, held: ExitStack, began: float) -> None:
+    def __init__(self, request: Request, response: Response, held: ExitStack, began: float, counts: Counts) -> None:
+        self._counts = counts
         self._request = request
         self._response = response
         self._held = held
@@ -196,6 +225,16 @@ class Sending:
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
+
+    def file_part(self) -> FilePart | None:
+        """Where the body is a part of a file that the kernel can send by itself: which. The server asks for pieces else."""
+        body = self._response.body
+        if isinstance(body, bytes) or self._request.method == "HEAD" or self._response.status == 304:
+            return None
+        return body.file_part(self._count)
+
+    def _count(self, sent: int) -> None:
+        self._bytes += sent
 
     def _send(self) -> Iterator[bytes]:
         body: bytes | Body = self._response.body
@@ -214,13 +253,15 @@ class Sending:
         try:
             self._held.close()
         finally:
+            took = time.perf_counter() - self._began
+            self._counts.request(self._request, self._response.status, took, self._bytes)
             access_log.info(
                 "%s status=%d repository=%s bytes=%d ms=%.1f peer=%s",
                 self._request.loggable_line(),
                 self._response.status,
                 self._request.repository_name or "-",
                 self._bytes,
-                (time.perf_counter() - self._began) * 1000,
+                took * 1000,
                 self._request.peer or "-",
             )
 

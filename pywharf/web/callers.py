@@ -16,10 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pywharf.backend.interface import Access
-from pywharf.errors import AccessDenied
+from pywharf.counting import NOT_COUNTED, Counting
+from pywharf.errors import AccessDenied, BackendUnavailable
 from pywharf.repository.repository import Repository
 from pywharf.web.cookies import SESSION, CookieScope, cookie, cookie_scope
-from pywharf.web.errors import NotAuthenticated
+from pywharf.web.errors import NotAuthenticated, Throttled
+from pywharf.web.metrics.series import SECRET_CHECKS
 from pywharf.web.request import Request
 from pywharf.web.sessions import Session, Sessions
 from pywharf.web.throttle import Throttle
@@ -63,6 +65,7 @@ class Callers:
         *,
         public_url: str = "",
         sleep: Callable[[float], None] = time.sleep,
+        counting: Counting = NOT_COUNTED,
     ) -> None:
         """public_url: where people reach this server; "" where that is not configured."""
         self._wharf = wharf
@@ -70,6 +73,7 @@ class Callers:
         self._sessions = sessions
         self._public_url = public_url
         self._sleep = sleep
+        self._counting = counting
 
     def identify(self, request: Request, needs: Access, *, by_form: bool = False) -> Caller:
         """The caller of a request, who may do what `needs` says.
@@ -121,11 +125,23 @@ class Callers:
         return Caller(repository, access, credentials.secret)
 
     def _access(self, peer: str, repository: Repository | None, secret: str, needs: Access) -> Access:
-        """What a secret may do. A wrong one is counted, and takes its time. Raises Throttled, BackendUnavailable."""
+        """What a secret may do, and one more of its kind for the metrics. Raises Throttled, BackendUnavailable."""
+        outcome = "fault"
+        try:
+            access, outcome = self._ask(peer, repository, secret, needs)
+            return access
+        except (Throttled, BackendUnavailable) as error:
+            outcome = "throttled" if isinstance(error, Throttled) else "unavailable"
+            raise
+        finally:
+            self._counting.count(SECRET_CHECKS, repository.name if repository else "", outcome)
+
+    def _ask(self, peer: str, repository: Repository | None, secret: str, needs: Access) -> tuple[Access, str]:
+        """What a secret may do, and how that is known. A wrong one is held against its address, and takes its time."""
         began = time.monotonic()
         known = repository.remembered(secret, needs) if repository else None
         if known:
-            return known
+            return known, "remembered"
         # Right a moment ago, and asked about again because writing wants a fresher answer than reading: no guess.
         if not (repository and repository.remembered(secret, Access.READ)):
             self._throttle.admit(peer)
@@ -133,7 +149,8 @@ class Callers:
         if access == Access.NONE:
             self._sleep(max(0.0, began + DENIAL_TAKES - time.monotonic()))
             self._throttle.wrong(peer)
-        return access
+            return access, "denied"
+        return access, "granted"
 
 
 def basic_credentials(authorization: str | None) -> Credentials | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pywharf.backend.interface import Access
 from pywharf.errors import AccessDenied, BackendUnavailable
-from pywharf.repository.repository import Health
+from pywharf.repository.health import Health
 from pywharf.web.callers import Caller, Callers
 from pywharf.web.errors import NotAuthenticated, Throttled
 from pywharf.web.request import Request
@@ -50,10 +50,13 @@ class HealthPage:
 
 
 def status_of(repositories: list[Health]) -> str:
-    """One word for all of them: "unavailable" where none answers, "degraded" where one does not or has a notice for its operator, or "ok"."""
+    """One word for all of them.
+
+    "unavailable" where none answers, "degraded" where one does not, or is in trouble with its storage, or has a notice for its operator; or "ok".
+    """
     if not any(one.ready for one in repositories):
         return "unavailable"
-    return "ok" if all(one.ready and not one.notices for one in repositories) else "degraded"
+    return "ok" if all(one.ready and not one.problem and not one.notices for one in repositories) else "degraded"
 
 
 def details(health: Health) -> dict[str, Any]:
@@ -62,5 +65,6 @@ def details(health: Health) -> dict[str, Any]:
         "ready": health.ready,
         "synced_ago": None if health.synced_ago is None else round(health.synced_ago, 1),
         "problem": health.problem,
+        "problem_since": None if health.problem_since is None else int(health.problem_since),
         "notices": [{"at": one.at, "text": one.text} for one in health.notices],
     }

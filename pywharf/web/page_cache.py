@@ -77,6 +77,8 @@ class PageCache:
     def __init__(self, max_bytes: int = 32 * 1024 * 1024) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
+        self.hits = 0  # pages that were kept, or that another was rendering already
+        self.misses = 0
         self._lock = threading.Lock()
         self._pages: OrderedDict[PageKey, Page] = OrderedDict()
         self._rendering: dict[tuple[PageKey, int], Future[Any]] = {}
@@ -91,9 +93,12 @@ class PageCache:
             kept = self._pages.get(key)
             if kept is not None and kept.revision == revision:
                 self._pages.move_to_end(key)
+                self.hits += 1
                 return kept
             waiting = self._rendering.get(flight)
+            self.hits += waiting is not None
             if waiting is None:
+                self.misses += 1
                 mine: Future[Any] = Future()
                 self._rendering[flight] = mine
         if waiting is not None:
@@ -133,3 +138,7 @@ class PageCache:
     def weight(self) -> int:
         """What is kept at this moment, in bytes."""
         return self._bytes
+
+    def __len__(self) -> int:
+        """How many pages are kept."""
+        return len(self._pages)

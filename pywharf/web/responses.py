@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
@@ -37,6 +37,7 @@ from pywharf.errors import (
 )
 from pywharf.web import errors, headers
 from pywharf.web.request import Request
+from pywharf.web.server.sending import FilePart
 
 STATUS: Mapping[type[Exception], int] = {
     ChangeRejected: 400,
@@ -46,6 +47,7 @@ STATUS: Mapping[type[Exception], int] = {
     PluginUnusable: 400,
     UploadRejected: 400,
     errors.BodyCutShort: 400,
+    errors.BodyTooSlow: 408,
     errors.RequestInvalid: 400,
     errors.NotAuthenticated: 401,
     AccessDenied: 403,
@@ -73,6 +75,8 @@ STATUS: Mapping[type[Exception], int] = {
 }
 MAX_REASON = 200  # characters in the reason phrase; the body has the full text
 REALM = "pywharf"
+# 401 has to name a scheme. With any that browsers know they would ask in a window of their own, on top of the page.
+CHALLENGE_OF_PAGES = ("WWW-Authenticate", f'Cookie realm="{REALM}"')
 VARY = "Accept, Authorization, Cookie, Sec-Fetch-Mode"  # what decides about an answer that may be a page, or an error
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -82,6 +86,10 @@ class Body(Protocol):
     """A body that is sent piece by piece; closed whatever happens."""
 
     def __iter__(self) -> Iterator[bytes]: ...
+
+    def file_part(self, on_sent: Callable[[int], None]) -> FilePart | None:
+        """Which part of an open file it is, where it is one. on_sent: is told how many bytes went out."""
+        ...
 
     def close(self) -> None: ...
 
@@ -140,7 +148,7 @@ def redirect(request: Request, target: str) -> Response:
     arrives as SCRIPT_NAME, and one that a proxy takes off without saying so.
     """
     steps = request.raw_path.count("/") - 1
-    if "//" in request.raw_path or steps < 0:  # clients disagree about what is relative to an empty segment
+    if _begins_at_the_host(request) or steps < 0:
         location = quote(request.script_name, encoding="latin-1").rstrip("/") + "/" + target
     else:
         location = "../" * steps + target
@@ -158,9 +166,17 @@ def see_other(request: Request, path: str) -> Response:
     path: from the place the application is mounted at, e.g. "/projects/?q=a"; quoted already.
     """
     location = quote(request.script_name, encoding="latin-1").rstrip("/") + path
-    if "//" not in request.raw_path:
+    if not _begins_at_the_host(request):
         location = ("../" * (request.raw_path.count("/") - 1) or "./") + path.removeprefix("/")
     return Response(303, b"", [("Location", location), ("Cache-Control", "no-store"), ("Referrer-Policy", "same-origin")])
+
+
+def _begins_at_the_host(request: Request) -> bool:
+    """Whether a path from the host on is surer than a relative one: clients disagree about what is relative to an empty segment.
+
+    A proxy that takes off a prefix may have made one slash of two, so that we do not see what the client starts from.
+    """
+    return "//" in request.raw_path or (request.is_from_trusted_proxy and bool(request.script_name))
 
 
 def _moved(status: int, location: str) -> Response:

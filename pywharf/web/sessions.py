@@ -142,6 +142,11 @@ class Sessions:
         """End every session of every repository. Raises BackendUnavailable."""
         self._ask(lambda db: db.execute("DELETE FROM sessions"))
 
+    def count(self) -> dict[str, int]:
+        """How many sessions each repository has that are not over. Raises BackendUnavailable."""
+        question = f"SELECT CAST(repository AS TEXT), count(*) FROM sessions WHERE NOT {_OVER} GROUP BY repository"  # noqa: S608 - numbers of ours
+        return self._ask(lambda db: dict(db.execute(question, {"now": self._clock()}).fetchall()))
+
     def close(self) -> None:
         """Let go of the database."""
         with self._guard:
