@@ -182,10 +182,8 @@ class StorageHidden(AccessDenied):
 
     def __init__(self, needed: str) -> None:
         super().__init__(needed)
-        self.args = (
-            f"The secret does not allow to {needed}: nothing opens with it there. "
-            "Either the storage is not where the configuration says, or the secret is not one of its own",
-        )
+        where = "Either the storage is not where the configuration says, or the secret is not one of its own"
+        self.args = (f"The secret does not allow to {needed}: nothing opens with it there. {where}",)
 
 
 class ChangeRefused(AccessDenied):

@@ -32,7 +32,10 @@ from pywharf.layout import Layout
 from pywharf.repository.admission import CHECKS
 from pywharf.web.app import make_app
 from pywharf.web.responses import STATUS
+from pywharf.web.server.options import OPTIONS
 from pywharf.wharf import Wharf
+
+pytestmark = pytest.mark.any_python
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -63,6 +66,17 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+# --- limits --------------------------------------------------------------------------------------------------------
+
+
+def test_every_limit_is_documented_with_its_default_and_its_unit() -> None:
+    rows = re.findall(r"^\| `--(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", page("reference/limits.md"), re.MULTILINE)
+
+    assert {name: default.strip() for name, default, _, _ in rows} == {
+        name: f"{option.default:g} {option.unit}" if option.type is not bool else str(option.default).lower() for name, option in OPTIONS.items()
+    }
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
@@ -346,14 +360,23 @@ def test_every_decision_is_listed_by_its_title() -> None:
         assert f"[{number}]({path.name}) | {title} |" in listed
 
 
-def test_every_test_that_the_security_page_names_exists() -> None:
-    named_tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\[(\w+)\])?)?`", page("explanation/security-holes.md"))
+@pytest.mark.parametrize("path", ["explanation/security-holes.md", "reference/reliability.md"])
+def test_every_test_that_a_page_names_exists(path: str) -> None:
+    named_tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\[(\w+)\])?)?`", page(path))
 
     assert named_tests
     there = {path: names_in(ROOT / path) for path in {path for path, _, _ in named_tests}}
     for path, name, case in named_tests:
         assert not name or name in there[path], f"{path}::{name}"
         assert not case or case in there[path], f"{path}::{name}[{case}]: no rule is called so"
+
+
+def test_every_row_of_the_matrix_of_faults_has_a_test_or_a_reason() -> None:
+    rows = re.findall(r"^\| X(\d+) \| .+ \| (.+) \| (.*) \|$", page("reference/reliability.md"), re.MULTILINE)
+
+    assert [int(number) for number, _, _ in rows] == list(range(1, 23))
+    for number, holds, shown in rows:
+        assert "::test_" in shown or "does not apply" in holds, f"X{number}"
 
 
 def names_in(path: Path) -> set[str]:

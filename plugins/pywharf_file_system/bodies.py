@@ -88,14 +88,15 @@ class Bodies:
     def open(self, file: FileRef) -> FileBody:
         """Raises FileMissing; BackendUnavailable where what lies there cannot be it."""
         try:
-            body = open(os.open(self._locate(file), _READ), "rb")  # noqa: SIM115 - whoever asked closes it
+            path = self._locate(file)
+            body = open(os.open(path, _READ), "rb")  # noqa: SIM115 - whoever asked closes it
         except (FileNotFoundError, InvalidName) as error:
             raise FileMissing(file.name) from error
         found = os.fstat(body.fileno())
         if not stat.S_ISREG(found.st_mode) or (file.sha256 and found.st_size != file.size):
             body.close()
             raise BackendUnavailable(f"the stored file {file.name} is damaged: it has another size than it was stored with")
-        return FileBody(body, found.st_size)
+        return FileBody(body, found.st_size, path)
 
     def remove(self, file: FileRef) -> None:
         """Remove a body and what people see of it."""

@@ -34,6 +34,7 @@ BEGINNING = Cursor("0:")  # of the log: before its first line
 JOURNAL_LOST = "its journal is gone, empty or unreadable, although the storage was filled: mount the folder, or restore it from a backup"
 
 _CHECKSUM = 16  # hex digits
+_END = 1 << 18  # bytes: more than what was written since the last fsync that went well
 _BLOCK = 8192  # bytes read at a time when looking backwards for a newline
 _CURSOR = re.compile(r"([0-9]{1,18}):([0-9a-f]{16}|)")
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -113,6 +114,14 @@ class Journal:
         finally:
             os.close(journal)
         return Changes(start is None, self._entries(start or 0, end, mark), Cursor(f"{end}:{mark}"))
+
+    def write_end_again(self) -> None:
+        """Write what is at the end in its place once more, and fsync: pages that the system wrongly believes to be on the disk get there."""
+        with contextlib.suppress(BackendUnavailable), self._locked(os.O_RDWR) as journal:  # there may be none yet
+            size = os.fstat(journal).st_size
+            start = max(0, size - _END)
+            os.pwrite(journal, os.pread(journal, size - start, start), start)
+            os.fsync(journal)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, Moved
 from pywharf.files import make_folder, write_whole
 from pywharf_file_system.bodies import Bodies
 from pywharf_file_system.config import FileSystemConfig
+from pywharf_file_system.disk_trust import DiskTrust
 from pywharf_file_system.journal import BEGINNING, JOURNAL_LOST, Journal, offset_of
 from pywharf_file_system.journal_examination import examine_journal
 
@@ -48,6 +49,7 @@ class FileSystemBackend(Backend):
         self._journal = Journal(storage / "journal.jsonl")
         self._bodies = Bodies(storage)
         self._filled = workdir / "filled"
+        self._disk = DiskTrust(storage, self._journal, workdir / "disk_failed")
         self._remembered = False
 
     def access(self) -> Access:
@@ -63,7 +65,8 @@ class FileSystemBackend(Backend):
         self._require(Access.WRITE)
         for file in (*(staged.ref for staged in change.files), *change.drop):
             self._bodies.check(file)
-        with _os_errors_translated():
+        self._disk.check()
+        with _os_errors_translated(), self._disk.watching():
             if not self._bodies.are_prepared():
                 self._begin(after)
             for staged in change.files:
@@ -78,13 +81,13 @@ class FileSystemBackend(Backend):
 
     def read_changes(self, after: Cursor | None) -> Changes:
         self._require(Access.READ)
-        with _os_errors_translated():
+        with _os_errors_translated(), self._disk.watching():
             changes = self._read(after)
             if changes is None:
-                return Changes(after != BEGINNING, iter(()), BEGINNING)
+                return Changes(after != BEGINNING, iter(()), BEGINNING, doubt=self._disk.doubt)
             self._remember()
         notice = REPLACED if changes.reset and after is not None else ""
-        return Changes(changes.reset, _translated(changes.entries), changes.cursor, notice)
+        return Changes(changes.reset, _translated(changes.entries), changes.cursor, notice, self._disk.doubt)
 
     def open_file(self, file: FileRef) -> FileBody:
         self._require(Access.READ)

@@ -5,7 +5,8 @@
 
 The key is the body's sha256, or its id in git where nobody knows that. All threads and processes of a ROOT share the cache. A
 body lies under its key only after its last byte was verified and fsynced. Those longest unused go first; a reader keeps what it
-has open.
+has open. Since the cache makes room at any moment, also of all it has where the disk is full, no other program is told where a body lies
+(`FileBody.path`): it would find nothing, and a client be told that there is no such file.
 """
 
 from __future__ import annotations

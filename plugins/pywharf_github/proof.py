@@ -45,6 +45,13 @@ class Proof:
         """The branch is not there: nobody knows what may be read."""
         self._proved = None
 
+    def stands(self, *, is_down: bool = False) -> bool:
+        """Whether the token may read without another look. is_down: nobody can look now, so that the last one counts however long ago it was."""
+        proved, now = self._proved, time.monotonic()
+        if proved is None:
+            return False
+        return is_down or now - proved <= GOOD_FOR or self._asking > 0 or now - self._failed <= ASK_AGAIN
+
     def need(self, look: Callable[[], object]) -> None:
         """Know that the token may read, by a look where the last one is too long ago. Raises AccessDenied, BackendUnavailable.
 
@@ -53,8 +60,7 @@ class Proof:
         if self._proved is None:
             look()
             return
-        now = time.monotonic()
-        if now - self._proved <= GOOD_FOR or self._asking or now - self._failed <= ASK_AGAIN:
+        if self.stands():
             return
         try:
             look()

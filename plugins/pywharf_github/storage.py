@@ -35,6 +35,7 @@ from pywharf_github.sidecar import Body, decode
 from pywharf_github.workplace import Workplace
 
 GONE = "its branch is gone, although it held packages: restore it, or see that owner, repo and branch in the configuration are right"
+NO_BRANCH = "the git repository has no branch %s, so nothing is listed until an upload makes it; it has %s: is `branch` right?"
 SECOND_LOOK = 0.3  # seconds until a host that answered with an older commit is asked again
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class GitHubBackend(Backend):
         self._folder = self._place.folder
         self._guard = threading.Lock()
         self._proof = Proof()
-        self._doubted = False  # whether it was asked if another branch is meant
+        self._doubt: str | None = None  # whether another branch may be meant; None: nobody has asked the host yet
 
     def access(self) -> Access:
         return self._remote.access()
@@ -77,7 +78,7 @@ class GitHubBackend(Backend):
             if tip is None:
                 if after not in (None, EMPTY):
                     raise BackendUnavailable(GONE)
-                return Changes(after is None, iter(()), EMPTY)
+                return Changes(after is None, iter(()), EMPTY, doubt=self._doubt or "")
             cursor, base = Cursor(tip.decode()), None
             if cursor == after:
                 self._tidy(tip)
@@ -106,6 +107,14 @@ class GitHubBackend(Backend):
                 except BackendUnavailable as error:  # of several of this name, another one may be it
                     failure = error
             raise failure or FileMissing(file.name)
+
+    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
+        with _os_errors_translated():
+            try:
+                shown = file.sha256 and self._proof.stands(is_down=is_down) and self._find(file.project, file.name)
+            except InvalidName:
+                return None
+            return self._files.open(file.sha256, file.size) if shown else None
 
     def iter_files(self) -> Iterator[FileRef]:
         with _os_errors_translated():
@@ -181,15 +190,12 @@ class GitHubBackend(Backend):
         return tip
 
     def _doubt_branch(self) -> None:
-        """Say, once, that the branch does not exist where others do: right before the first upload, or misspelled."""
-        if not self._doubted:
-            self._doubted = True
+        """Say that the branch does not exist where others do, to the log once: right before the first upload, or misspelled."""
+        if self._doubt is None:
             others = sorted(ref.removeprefix(b"refs/heads/").decode("utf-8", "replace") for ref in self._remote.refs(b"refs/heads/"))
+            self._doubt = NO_BRANCH % (self._config.branch, ", ".join(others[:5])) if others else ""
             if others:
-                log.warning(
-                    "the git repository has no branch %s, so nothing is listed until an upload makes it; it has %s: is `branch` right?",
-                    self._config.branch, ", ".join(others[:5]),
-                )  # fmt: skip
+                log.warning("%s", self._doubt)
 
     def _replaced(self, known: bytes, tip: bytes) -> str:
         """What became of the branch, which was at `known` and does not come after it; "" where that cannot be told."""

@@ -88,6 +88,7 @@ class Changes:
     entries: Iterator[Entry]  # in any order; of one key the last given counts; read once
     cursor: Cursor  # good once `entries` is exhausted
     notice: str = ""  # what an operator has to know and no page shows, e.g. that the history was replaced; one sentence, no secret
+    doubt: str = ""  # what is wrong there although it can be read, e.g. that it may not be the one that is meant; told for as long as it is so
 
 
 @dataclass
@@ -96,6 +97,9 @@ class FileBody:
 
     stream: BinaryIO  # positioned at the first byte; a real file wherever the backend has one
     size: int  # bytes
+    # The very file that `stream` reads, where another program on this machine can go on to open it, since it stays there for as long as
+    # the storage has the body; None for anything else, such as a cache that makes room. `--sendfile` needs it.
+    path: Path | None = None
 
     def __enter__(self) -> FileBody:
         return self
@@ -198,6 +202,14 @@ class Backend(ABC):
         repair: make those anew that are missing; then needs WRITE. Removes nothing. Default: nothing to look at.
         """
         return iter(())
+
+    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
+        """This server's own copy of a body, without a word to the storage; None where there is none, or none that may be shown. Needs READ.
+
+        is_down: the storage cannot be asked at this moment, so that the right to read counts as it was last known. Default: there are
+        no copies, as where bodies are always read from the storage itself.
+        """
+        return None
 
     def drop_copy(self, file: FileRef) -> bool:
         """Forget this server's own copy of a body, whose digest was found wrong, so that the next open_file() asks the storage.

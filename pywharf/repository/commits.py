@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pywharf.backend.interface import Backend, Change, Cursor
-from pywharf.errors import BackendUnavailable, IndexBehind, IndexNotReady, Moved, NotRecorded, TooBusy
+from pywharf.errors import BackendUnavailable, IndexBehind, IndexNotReady, Moved, NotAsked, NotRecorded, TooBusy
 from pywharf.repository.audit import Audit, Event, Requester
 
 ATTEMPTS = 20  # of one change against others on the same key
@@ -75,6 +75,8 @@ class Commits:
     def _commit(self, writer: Backend, commit: Commit, requester: Requester) -> None:
         try:
             writer.commit(commit.change, commit.after)
+        except NotAsked:  # nothing happened, for sure
+            raise
         except BackendUnavailable as unavailable:
             # Mostly nothing happened. Where the answer was lost, the same request again finds the work done, and then nobody would tell who did it.
             try:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pywharf.backend.interface import Access, Change, Cursor, Entry, FileRef
-from pywharf.errors import AccessDenied, BackendUnavailable, FileMissing, IndexNotReady, Moved
+from pywharf.errors import BackendUnavailable, FileMissing, IndexNotReady, Moved
 from pywharf.layout import Layout
 from pywharf.model.record import DistributionRecord, DocumentInvalid, from_json
 from pywharf.repository.bodies import bodies_of
@@ -72,8 +72,7 @@ def verify(
     on_finding: called with each difference, once it is known whether it could be mended. on_progress: with the number of distribution
     files looked at so far. Raises AccessDenied, BackendUnavailable, IndexNotReady.
     """
-    if repository.backend.access() < (Access.WRITE if repair else Access.READ):
-        raise AccessDenied("write" if repair else "read")
+    repository.check_admin_access(Access.WRITE if repair else Access.READ)
     with scratch_folder(layout.index, "verify-") as folder, contextlib.ExitStack() as stack:
         known = stack.enter_context(contextlib.closing(KnownBodies(folder / "bodies.sqlite")))
         run = _Run(repository, NamesSeen(layout.names / repository.name), known, folder, repair, on_finding, on_progress)

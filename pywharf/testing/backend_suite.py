@@ -18,6 +18,7 @@ say `pytest.register_assert_rewrite("pywharf.testing.backend_suite")` in your co
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from abc import ABC, abstractmethod
@@ -495,6 +496,27 @@ class BackendSuite:
             assert body.read() == b"789"
             body.seek(0)
             assert body.read() == b"0123456789"
+
+    def test_a_body_that_says_where_it_lies_is_that_file(self, storage: StorageUnderTest) -> None:
+        """Another program opens it there, after the answer was given."""
+        file = storage.publish("demo", "demo-1", b"0123456789")
+
+        with storage.open(Access.READ).open_file(file) as body:
+            path = body.path
+
+        assert path is None or (path.is_file() and not path.is_symlink() and path.read_bytes() == b"0123456789")
+
+    def test_a_copy_on_this_machine_is_the_body_and_for_nobody_who_may_not_read(self, storage: StorageUnderTest) -> None:
+        file = storage.publish("demo", "demo-1", b"0123456789")
+        reader = storage.open(Access.READ)
+        assert content(reader, file) == b"0123456789"
+        for is_down in (False, True):
+            copy = reader.open_copy(file, is_down=is_down)
+            assert copy is None or (copy.size, copy.read()) == (10, b"0123456789")
+            if copy is not None:
+                copy.close()
+            with contextlib.suppress(AccessDenied):
+                assert storage.open(Access.NONE).open_copy(file, is_down=is_down) is None
 
     def test_two_readers_of_one_body_do_not_disturb_each_other(self, storage: StorageUnderTest) -> None:
         file = storage.publish("demo", "demo-1", b"0123456789")

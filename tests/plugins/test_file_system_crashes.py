@@ -20,6 +20,8 @@ from pywharf.backend.interface import Access, Backend, Change, Cursor, FileRef, 
 from pywharf.errors import BackendUnavailable, Moved
 from pywharf.testing.backend_suite import DOCUMENT, Reader, StorageUnderTest, commit, content, current
 
+pytestmark = pytest.mark.any_python
+
 CHANGING = ("chmod", "fchmod", "fsync", "ftruncate", "link", "mkdir", "open", "rename", "unlink", "write")
 
 
@@ -245,7 +247,7 @@ def test_reading_through_a_disk_that_fails_is_refused_and_works_again(disk: Disk
             try:
                 assert Reader(storage.open()).documents() == {("demo", "demo-1"): DOCUMENT}
             except BackendUnavailable:
-                assert disk.count == point
+                assert disk.count >= point  # that of the failure, and what keeps it in mind
 
     assert Reader(storage.open()).documents() == {("demo", "demo-1"): DOCUMENT}
 

@@ -372,8 +372,9 @@ def test_a_line_that_cannot_be_taken_back_is_told_in_the_log(
 
     with pytest.raises(BackendUnavailable):
         storage.open().commit(Change("demo", {"refused": DOCUMENT}), seen)
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "byte=" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "byte=" in caplog.records[0].getMessage()
+    assert "no change is taken until" in caplog.records[1].getMessage()
 
 
 def test_nothing_is_shown_that_could_not_be_made_to_last(storage: Folder, failing_fsync: list[int]) -> None:

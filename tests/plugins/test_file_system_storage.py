@@ -242,6 +242,17 @@ def test_a_name_that_leads_elsewhere_opens_nothing(storage: Folder, ref: FileRef
         storage.open().open_file(ref)
 
 
+def test_an_open_body_says_where_another_program_finds_it(storage: Folder) -> None:
+    file = storage.publish("demo", "demo-1", b"the body")
+
+    with storage.open().open_file(file) as body:
+        path = body.path
+
+    assert path is not None
+    assert path.is_relative_to(storage.root / "objects")
+    assert path.read_bytes() == b"the body"
+
+
 def test_a_symbolic_link_in_the_packages_is_neither_listed_nor_followed(storage: Folder, caplog: pytest.LogCaptureFixture) -> None:
     storage.publish("demo", "demo-1")
     victim = storage.folder / "victim"

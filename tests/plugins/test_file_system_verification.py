@@ -18,6 +18,8 @@ from pywharf.repository import verification
 from pywharf.repository.adoption import update_index
 from pywharf.testing.distributions import make_wheel
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.fixture
 def verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verified:

@@ -71,7 +71,7 @@ def step(index: LocalIndex, entries: Iterable[Entry], *, reset: bool = False) ->
     return index.apply(before, Changes(reset or before is None, iter(list(entries)), cursor()))
 
 
-def settle(condition: Callable[[], object], timeout: float = 10.0) -> None:
+def settle(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait until it holds."""
     end = time.monotonic() + timeout
     while not condition():

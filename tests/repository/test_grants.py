@@ -14,6 +14,8 @@ from pywharf.repository import grants as grants_module
 from pywharf.repository import places as places_module
 from pywharf.repository.grants import DENIAL_EXPIRES, Grants
 
+pytestmark = pytest.mark.any_python
+
 READ_EXPIRES, WRITE_EXPIRES = 3600.0, 300.0
 
 

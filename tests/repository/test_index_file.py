@@ -291,7 +291,7 @@ def test_readers_never_wait_for_a_writer(file: IndexFile, other: Other) -> None:
         db.execute("UPDATE state SET cursor = 'two'")
         began = time.monotonic()
         assert other.ask("SELECT cursor FROM state") == "[('one',)]"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # and not the 30 seconds that one writer has for another
         db.execute("COMMIT")
     assert other.ask("SELECT cursor FROM state") == "[('two',)]"
 
@@ -314,7 +314,7 @@ def test_the_end_of_a_reset_does_not_wait_long_for_readers(file: IndexFile, monk
         with file.connection() as db:
             began = time.monotonic()
             file.empty_log(db)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15  # and not 30
             assert db.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
 
 

@@ -12,6 +12,8 @@ from pywharf.errors import BackendUnavailable
 from pywharf.repository import places as places_module
 from pywharf.repository.places import Places
 
+pytestmark = pytest.mark.any_python
+
 
 class Crowd:
     """Threads that each take a place, and keep it until they are let go."""

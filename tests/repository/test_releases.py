@@ -37,6 +37,8 @@ from pywharf.testing.memory import MemoryBackend
 
 from .making import DEMO, World, download, put, record, upload
 
+pytestmark = pytest.mark.any_python
+
 WHEEL, SDIST, OTHER = make_wheel("demo", "1.0"), make_sdist("demo", "1.0", metadata_version="2.2"), make_wheel("demo", "2.0")
 WRITER, READER = "writer", "reader"
 

@@ -30,6 +30,8 @@ from pywharf.model.names import PROJECT_KEY, ProjectName, parse_filename
 from pywharf.model.record import ProjectStatus, to_json
 from pywharf.repository import index_file, places
 from pywharf.repository import sync as sync_module
+from pywharf.repository.breaker import Breaker
+from pywharf.repository.guarded_backend import GuardedBackend
 from pywharf.repository.repository import MOST_CHANGES, Repository
 from pywharf.testing.distributions import Distribution, make_sdist, make_wheel
 from pywharf.testing.memory import MemoryBackend, MemoryStorage
@@ -584,7 +586,7 @@ def test_a_body_that_the_server_may_not_read_is_trouble_and_no_denial_of_the_cal
     upload(repository, wheel_of())
     file = repository.find_file(DEMO, wheel("demo"))
     assert file is not None
-    repository._backend = MemoryBackend(world.storage(), Access.NONE)
+    repository._guarded = GuardedBackend(MemoryBackend(world.storage(), Access.NONE), Breaker("local"))
 
     with pytest.raises(BackendUnavailable, match="admin_secret"):
         repository.open_file(file)

@@ -24,6 +24,7 @@ TABLE.execute("INSERT INTO words VALUES('acme-http', 'A client')")
         ("acme_http", '"acme"* AND "http"*'),
         ('a" OR name:b NEAR(', '"a"* AND "OR"* AND "name"* AND "b"* AND "NEAR"*'),
         ("größe", '"größe"*'),
+        ("gro\u0308ße", '"größe"*'),  # as some keyboards and file systems write it
     ],
 )
 def test_each_word_is_one_that_may_be_begun(typed: str, expression: str) -> None:

@@ -26,6 +26,8 @@ from pywharf.testing.memory import MemoryBackend, MemoryStorage
 
 from .making import DEMO, local_index, put, settle, wheel
 
+pytestmark = pytest.mark.any_python
+
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -232,7 +234,7 @@ def test_a_sync_that_hangs_is_waited_for_once_and_not_by_each_who_comes_anew(
 
     assert not any(sync.look() for _ in range(5))
 
-    assert time.monotonic() - began < 1.0  # and not five seconds
+    assert time.monotonic() - began < 4.0  # and not five seconds
     gate.open.set()
     threads[0].join()
 
@@ -385,7 +387,7 @@ def test_staleness_counts_from_the_last_sync_of_any_process(make: Make, backend:
     assert fresh.staleness() < 5
 
     at = time.time() - 1000
-    os.utime(fresh._synced, (at, at))
+    os.utime(fresh._mark.path, (at, at))
     assert 999 < fresh.staleness() < 1010
 
 
@@ -393,11 +395,75 @@ def test_a_mark_from_the_future_proves_nothing(make: Make, backend: Watched) -> 
     own = make()
     own.sync()
     at = time.time() + 1000
-    os.utime(own._synced, (at, at))
+    os.utime(own._mark.path, (at, at))
     backend.storage.unavailable = True
 
     assert make().staleness() == float("inf")
     assert own.staleness() < 5
+
+
+def test_a_mark_from_the_future_hides_no_trouble(sync: Synchroniser, backend: Watched) -> None:
+    """Written by a clock that was a year ahead: for that year nobody would be told."""
+    sync.sync()
+    at = time.time() + 365 * 86400
+    os.utime(sync._mark.path, (at, at))
+    backend.storage.unavailable = True
+    with pytest.raises(BackendUnavailable):
+        sync.sync()
+
+    assert "turned it off" in sync.problem
+
+
+def test_trouble_is_told_with_when_it_began_and_another_trouble_later_with_its_own(
+    make: Make, backend: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, other = make(), make(own_index=True)
+    sync.sync()
+    began = time.time()
+    backend.storage.unavailable = True
+    for later in (10.0, 20.0, 30.0):
+        monkeypatch.setattr(time, "time", lambda later=later: began + later)
+        with pytest.raises(BackendUnavailable):
+            sync.sync()
+    assert sync.problem_since == began + 10
+
+    backend.storage.unavailable = False
+    monkeypatch.setattr(time, "time", lambda: began + 40.0)
+    other.sync()  # another process: this one's own last look is the one that failed
+    monkeypatch.setattr(time, "time", lambda: began + 50.0)
+    assert sync.problem == ""
+    backend.storage.unavailable = True
+    with pytest.raises(BackendUnavailable):
+        sync.sync()
+    assert sync.problem_since == began + 50
+    backend.storage.unavailable = False
+    sync.sync()
+    assert sync.problem_since is None
+
+
+def test_a_doubt_is_told_for_as_long_as_there_is_one(
+    make: Make, backend: Watched, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = "the branch is another"
+    read_changes = Watched.read_changes
+
+    def doubted(self: Watched, after: Cursor | None) -> Changes:
+        changes = read_changes(self, after)
+        changes.doubt = doubt
+        return changes
+
+    monkeypatch.setattr(Watched, "read_changes", doubted)
+    sync, other = make(), make()
+    for _ in range(3):
+        sync.sync()
+    assert [notice.text for notice in other.notices.current()] == [doubt]  # in every process
+
+    doubt = "another one"
+    sync.sync()
+    assert [notice.text for notice in other.notices.current()] == [doubt]
+    doubt = ""
+    sync.sync()
+    assert other.notices.current() == ()
 
 
 def test_the_mark_never_goes_back_even_if_the_clock_does(sync: Synchroniser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -624,7 +690,8 @@ def test_looking_soon_is_no_more_than_once_a_second(
         sync.look_soon()
         time.sleep(0.001)
 
-    assert 1 <= backend.reads - before <= 4
+    settle(lambda: backend.reads > before)
+    assert backend.reads - before <= 4
 
 
 def test_one_process_at_a_time_looks_on_time(make: Make, index: LocalIndex, backend: Watched) -> None:

@@ -232,6 +232,20 @@ class HandsOutPipes(MemoryBackend):
         return FileBody(self.Pipe(body.read()), body.size)
 
 
+class PointsElsewhere(MemoryBackend):
+    """Says that a body lies where another file does."""
+
+    def open_file(self, file: FileRef) -> FileBody:
+        return replace(super().open_file(file), path=Path(__file__))
+
+
+class ShowsCopiesToStrangers(MemoryBackend):
+    """A cache in front of the storage that knows no rights."""
+
+    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
+        return MemoryBackend(self.storage).open_file(file)
+
+
 class OpensNothingAsEmpty(MemoryBackend):
     def open_file(self, file: FileRef) -> FileBody:
         known = file in self.storage.bodies or (file.project, file.name) in self.storage.by_hand

@@ -18,6 +18,8 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from pywharf.testing.distributions import Distribution, make_sdist, make_wheel
 
+pytestmark = pytest.mark.any_python
+
 
 def members(distribution: Distribution) -> dict[str, bytes]:
     if distribution.filename.endswith(".tar.gz"):

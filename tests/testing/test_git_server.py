@@ -15,6 +15,8 @@ from pywharf.backend.interface import Access
 from pywharf.testing.git_faults import Before, Damage, Drip, Hangup, LoseAnswer, Respond, Stall, Truncate
 from pywharf.testing.git_server import GitServer, git_server
 
+pytestmark = pytest.mark.any_python
+
 __all__ = ["git_server"]
 
 READ, WRITE = "git-upload-pack", "git-receive-pack"

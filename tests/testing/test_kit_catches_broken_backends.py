@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_python
+
 BROKEN = Path(__file__).with_name("broken_backends.py")
 
 CAUGHT_BY = {
@@ -36,6 +38,8 @@ CAUGHT_BY = {
     "StoresTheFirstFileOnly": "test_several_files_and_documents_go_in_one_change",
     "WritesDocumentsFirst": "test_no_document_is_written_whose_body_cannot_be_placed",
     "HandsOutPipes": "test_a_body_is_seekable_and_of_known_size",
+    "PointsElsewhere": "test_a_body_that_says_where_it_lies_is_that_file",
+    "ShowsCopiesToStrangers": "test_a_copy_on_this_machine_is_the_body_and_for_nobody_who_may_not_read",
     "OpensNothingAsEmpty": "test_a_file_that_nobody_stored_is_missing",
     "NeverDrops": "test_a_dropped_body_is_gone",
     "DropsFirst": "test_a_body_is_dropped_only_once_the_commit_is_made "

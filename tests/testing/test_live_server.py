@@ -14,6 +14,8 @@ import pytest
 
 from pywharf.testing.live_server import LiveServer, LiveServerFailed, live_server
 
+pytestmark = pytest.mark.any_python
+
 __all__ = ["live_server"]  # a fixture
 
 

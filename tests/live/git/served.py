@@ -47,10 +47,10 @@ class Answer:
 class Client:
     """One client of one server, with one secret; its connection is kept, or not."""
 
-    def __init__(self, url: str, secret: str, *, keep: bool = True) -> None:
+    def __init__(self, url: str, secret: str, *, keep: bool = True, repository: str = NAME) -> None:
         self.url, self._keep = url, keep
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
-        self._authorization = basic_auth(NAME, secret)
+        self._authorization = basic_auth(repository, secret)
 
     def upload(self, distribution: Distribution) -> Answer:
         """Raises OSError, http.client.HTTPException where no answer comes."""

@@ -6,124 +6,26 @@ in the processes' arguments and environments while they run, in the repository a
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import os
-import re
 import secrets
 import stat
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, quote_plus, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import pytest
 from live.git.served import NAME, Client, Served, expect
+from needles.search import Search
+from needles.watching import ask, watched
 
 from pywharf.backend.interface import Access
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.git_faults import Respond
-from pywharf.testing.live_server import LiveServer
 from pywharf.testing.uploads import basic_auth, upload_form
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
-
-
-def spellings(token: str) -> dict[str, bytes]:
-    """How a token could be written, by what that is called."""
-    found = {"as it is": token, "percent-encoded": quote(token, safe=""), "as in a form": quote_plus(token), "hex": token.encode().hex()}
-    for user in ("x-access-token", NAME, ""):
-        pair = f"{user}:{token}" if user else token
-        encoded = base64.b64encode(pair.encode()).decode().rstrip("=")
-        found[f"base64 of {user}"] = encoded
-        found[f"base64 for URLs of {user}"] = encoded.replace("+", "-").replace("/", "_")
-    for before in range(3):  # inside of something longer, wherever it begins there
-        encoded = base64.b64encode(b"\0" * before + token.encode()).decode()
-        found[f"base64 within, {before}"] = encoded[4 if before else 0 : -4]
-    return {name: text.encode() for name, text in found.items()}
-
-
-class Search:
-    """Looks for tokens in whatever it is shown."""
-
-    def __init__(self, *tokens: str) -> None:
-        alternatives = {form for token in tokens for form in spellings(token).values()}
-        self._wanted = re.compile(b"|".join(re.escape(form) for form in alternatives), re.IGNORECASE)
-        self.hits: list[str] = []
-        self.seen = 0  # bytes
-
-    def look(self, where: str, data: bytes | str) -> None:
-        raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-        self.seen += len(raw)
-        if found := self._wanted.search(raw):
-            self.hits.append(where)
-            print(where, raw[max(0, found.start() - 300) : found.end() + 100])  # shown where the test fails
-
-    def look_below(self, folder: Path) -> None:
-        for path in folder.rglob("*"):
-            self.look(f"the name of {path}", path.name)
-            if path.is_file():
-                self.look(str(path.relative_to(folder.parent)), path.read_bytes())
-
-    def look_into_git(self, folder: Path) -> None:
-        """Every object, uncompressed."""
-        command = ["git", "--git-dir", str(folder), "cat-file", "--batch-all-objects", "--batch"]
-        objects = subprocess.run(command, capture_output=True, check=True).stdout
-        assert objects
-        self.look(f"objects of {folder.name}", objects)
-
-
-@contextmanager
-def watched(search: Search, server: LiveServer) -> Iterator[None]:
-    """Look at the process and all that come from it, again and again."""
-    stop, rounds = threading.Event(), [0]
-
-    def look() -> None:
-        while not stop.is_set():
-            for pid in family(server.pid):
-                for name in ("cmdline", "environ"):
-                    try:
-                        search.look(f"{name} of a process", Path(f"/proc/{pid}/{name}").read_bytes())
-                    except OSError:
-                        continue  # it has ended
-            rounds[0] += 1
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    assert rounds[0] > 3
-
-
-def family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    found = [pid]
-    for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found += map(int, task.read_text().split())
-            except OSError:
-                continue
-    return found
-
-
-def ask(search: Search, server: LiveServer, method: str, path: str, body: bytes | None = None, **headers: str) -> int:
-    """A request of any kind; the whole answer is looked at."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
-    connection.request(method, path, body, headers)
-    answer = connection.getresponse()
-    search.look(f"answer to {method} {path.split('?')[0]}", f"{answer.status} {answer.reason}\n{answer.headers}".encode() + answer.read())
-    connection.close()
-    return answer.status
 
 
 def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_path: Path) -> None:
@@ -132,7 +34,7 @@ def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_
     for token, access in ((served.writer, Access.WRITE), (served.reader, Access.READ)):
         served.host.grant(served.hosted.repository, access, token=token)
     served.settings["timeout"] = 2.0
-    search = Search(served.writer, served.reader)
+    search = Search(served.writer, served.reader, users=("x-access-token", NAME))
     theirs = f"{served.writer} {basic_auth('x-access-token', served.writer)}"
     echo = f"{theirs} {served.reader} {basic_auth('x-access-token', served.reader)}"
 
@@ -195,7 +97,7 @@ def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_
                 )
                 assert done.returncode == (0 if token == served.writer else done.returncode or 1), done.stderr
                 search.look("output of update_index", done.stdout + done.stderr)
-        assert not search.hits
+        assert not search.hits, search.shown
     search.look("output of the server", server.output)
     search.look_below(server.root)
     search.look_below(served.hosted.path)
@@ -204,7 +106,7 @@ def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_
     search.look_into_git(mirror)
 
     # It finds what is there; and that only its owner reads.
-    assert search.hits == ["root/admin_secret.toml"]
+    assert search.hits == ["root/admin_secret.toml"], search.shown
     assert stat.S_IMODE((server.root / "admin_secret.toml").stat().st_mode) == 0o600
     assert search.seen > 10_000_000
     assert " DEBUG " in server.output

@@ -65,6 +65,14 @@ def test_a_body_is_fetched_once(folder: Path, host: Host) -> None:
     assert len(host.asked) == 1
 
 
+def test_no_other_program_is_told_where_a_body_lies_since_it_may_be_gone_any_moment(folder: Path, host: Host) -> None:
+    cache = FileCache(folder, 10_000)
+    host.get(cache, 1)
+
+    with cache.open(host.body(1)[0], 100) as body:  # type: ignore[union-attr]
+        assert body.path is None
+
+
 def test_many_readers_of_one_body_wait_for_one_fetch(folder: Path, host: Host) -> None:
     caches = [FileCache(folder, 10_000), FileCache(folder, 10_000)]  # as two processes have
     start = threading.Barrier(8)

@@ -60,7 +60,10 @@ def test_the_first_commit_makes_the_branch_and_leaves_others_alone(
     server.sync()
     assert caplog.text.count("has no branch main") == 1  # a misspelled one would look like an empty repository
     assert "it has other: is `branch` right?" in caplog.text
+    for _ in range(2):
+        assert "it has other: is `branch` right?" in server.backend.read_changes(server.reader.cursor).doubt
     server.publish("demo-1")
+    assert server.backend.read_changes(None).doubt == ""
 
     assert hosted.subjects() == ["Publish demo-1"]
     assert hosted.git("ls-tree", "--name-only", "other").split() == ["README"]
@@ -218,7 +221,7 @@ def test_nobody_waits_for_ever_for_the_turn(hosted: Hosted, tmp_path: Path, monk
     with pytest.raises(BackendUnavailable) as caught:
         server.backend.commit(server.change("demo-1"), server.cursor())
     assert caught.value.retry_after >= 25
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_who_waits_in_vain_while_the_push_with_his_change_goes_on_is_told_how_it_ends(

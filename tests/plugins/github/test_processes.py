@@ -19,7 +19,7 @@ from pywharf.testing.backend_suite import Reader, content
 
 pytestmark = pytest.mark.live
 
-FILES = 12
+FILES = 8
 WRITER = Path(__file__).with_name("writing_process.py")
 
 

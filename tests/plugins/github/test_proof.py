@@ -95,6 +95,19 @@ def test_nobody_asks_a_second_time_while_somebody_is_waiting_for_the_host(branch
     assert branch.looks == 1
 
 
+def test_where_nobody_can_look_the_last_look_counts_however_long_ago(branch: Branch, later: list[float]) -> None:
+    assert not branch.proof.stands(is_down=True)  # it was never given
+    branch.need()
+    later[0] += 86400
+
+    assert not branch.proof.stands()
+    assert branch.proof.stands(is_down=True)
+    branch.trouble = AccessDenied("read")
+    with pytest.raises(AccessDenied):
+        branch.look()
+    assert not branch.proof.stands(is_down=True)
+
+
 @pytest.mark.parametrize("how", ["denied", "gone"])
 def test_what_the_host_takes_back_is_taken_back(branch: Branch, later: list[float], how: str) -> None:
     branch.need()

@@ -127,12 +127,12 @@ def test_a_pack_that_breaks_off_or_is_damaged_is_never_taken_for_whole(
 
 @pytest.mark.parametrize("after", [0, 10])
 def test_a_host_that_keeps_silent_is_waited_for_once(place: Place, filled: tuple[bytes, bytes], after: int) -> None:
-    stall = Stall(after, seconds=10)
+    stall = Stall(after, seconds=60)
     place.server.fail(stall, times=None)
     began = time.monotonic()
     with pytest.raises(BackendUnavailable, match="kept silent"):
         place.remote(timeout=0.3).tip()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     stall.released.set()
 
 
@@ -142,7 +142,19 @@ def test_a_host_that_sends_a_byte_now_and_then_is_given_up(place: Place, filled:
     began = time.monotonic()
     with pytest.raises(HostUnavailable, match="too slowly"):
         remote.fetch_blob_to(filled[1], lambda piece: None)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
+
+
+def test_a_slow_line_is_no_reason_to_give_up(place: Place, filled: tuple[bytes, bytes]) -> None:
+    """Ten kilobytes a second: the whole takes longer than the host may keep silent, and no single wait does."""
+    remote = place.remote(timeout=0.5)
+    place.server.fail(Drip(size=1000, pause=0.1), service=READ, method="POST", times=1)
+    pieces: list[bytes] = []
+    began = time.monotonic()
+    remote.fetch_blob_to(filled[1], pieces.append)
+
+    assert len(b"".join(pieces)) == 20_000
+    assert time.monotonic() - began > 0.5
 
 
 def test_more_than_was_asked_for_is_not_taken(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,8 +241,9 @@ def test_a_circle_of_redirects_ends(place: Place) -> None:
 # --- pushing -------------------------------------------------------------------------------------------------------
 
 
-def pushed(place: Place, made: Made) -> None:
-    place.remote(timeout=1).push(None, made.id, made.packed)
+def pushed(place: Place, made: Made, fault: Fault) -> None:
+    """Patience is short only where the host is silent on purpose: git may be slow."""
+    place.remote(timeout=1 if isinstance(fault, Stall) else 20).push(None, made.id, made.packed)
 
 
 @pytest.mark.parametrize("size", [10, 2_000_000])
@@ -239,7 +252,7 @@ def test_a_push_whose_answer_was_lost_may_have_happened(place: Place, fault: Fau
     made = make_commit({"a": random_bytes(size)})
     place.server.fail(fault, service=WRITE, method="POST")
     with pytest.raises(PushUnanswered):
-        pushed(place, made)
+        pushed(place, made, fault)
 
     # On a busy machine git is not done when the client has lost its patience.
     end = time.monotonic() + 30
@@ -253,7 +266,7 @@ def test_a_push_with_an_answer_that_says_nothing_may_have_happened(place: Place,
     made = make_commit({"a": b"1"})
     place.server.fail(fault, service=WRITE, method="POST")
     with pytest.raises(PushUnanswered):
-        pushed(place, made)
+        pushed(place, made, fault)
 
     assert place.remote().tip() is None
 
@@ -264,7 +277,7 @@ def test_a_push_that_was_turned_away_has_not_happened(place: Place, fault: Fault
     made = make_commit({"a": b"1"})
     place.server.fail(fault, service=WRITE, method=method)
     with pytest.raises(HostUnavailable) as unavailable:
-        pushed(place, made)
+        pushed(place, made, fault)
 
     assert not isinstance(unavailable.value, PushUnanswered)
 
@@ -274,7 +287,7 @@ def test_a_push_that_could_not_begin_has_not_happened(place: Place, fault: Fault
     made = make_commit({"a": b"1"})
     place.server.fail(fault, service=WRITE, method="GET", times=2)
     with pytest.raises(HostUnavailable) as unavailable:
-        pushed(place, made)
+        pushed(place, made, fault)
 
     assert not isinstance(unavailable.value, PushUnanswered)
     assert [request.method for request in place.server.requests if request.method == "POST"] == []
@@ -303,9 +316,10 @@ def test_a_right_that_ends_between_look_and_push_is_a_denial(place: Place) -> No
 
 def test_a_push_too_large_for_the_web_server_is_refused_for_good(place: Place) -> None:
     made = make_commit({"a": random_bytes(2_000_000)})
-    place.server.fail(Respond(413), service=WRITE, method="POST")
+    too_large = Respond(413)
+    place.server.fail(too_large, service=WRITE, method="POST")
     with pytest.raises(PushRefused) as refused:
-        pushed(place, made)
+        pushed(place, made, too_large)
 
     assert refused.value.too_large
 

@@ -18,6 +18,7 @@ from pywharf.stored_config import StoredConfig, replace
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.uploads import basic_auth, send_upload
 from pywharf.web.app import make_app
+from pywharf.web.server.listening import listen
 from pywharf.web.server.run import running
 from pywharf.wharf import Wharf
 
@@ -45,7 +46,7 @@ class Served:
         self.wharf = Wharf(self.layout, SETTINGS)
         self.wharf.start()
         try:
-            with running(make_app(self.wharf, SETTINGS), host="127.0.0.1", port=0) as self.address:
+            with running(make_app(self.wharf, SETTINGS), listen("127.0.0.1", 0)) as self.address:
                 yield self
         finally:
             self.wharf.close()

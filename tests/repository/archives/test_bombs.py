@@ -16,6 +16,8 @@ from pywharf.testing.distributions import make_sdist, make_wheel
 
 from ..corpus.bombs import BOMBS
 
+pytestmark = pytest.mark.any_python
+
 MIB = 1024**2
 
 # Admits some honest files, so that what is loaded once is loaded, and then the one file.
