@@ -125,7 +125,7 @@ class MeasuredServer:
         return self._status("VmHWM")
 
     def forget_peak(self) -> None:
-        Path(f"/proc/{self._live.pid}/clear_refs").write_text("5")
+        Path(f"/proc/{self._live.worker_pids()[0]}/clear_refs").write_text("5")
 
     def _status(self, name: str) -> float:
         found = re.search(rf"^{name}:\s+(\d+) kB", self._proc("status"), re.MULTILINE)
@@ -134,7 +134,7 @@ class MeasuredServer:
         return int(found[1]) / 1024
 
     def _proc(self, name: str) -> str:
-        return Path(f"/proc/{self._live.pid}/{name}").read_text()
+        return Path(f"/proc/{self._live.worker_pids()[0]}/{name}").read_text()
 
 
 def cpu_of_children() -> float:

@@ -92,7 +92,9 @@ class Server:
         began = time.perf_counter()
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pywharf", "server", str(root), "--host", "127.0.0.1", "--port", "0"], stdout=self.log, stderr=self.log
+            [sys.executable, "-m", "pywharf", "server", str(root), "--host", "127.0.0.1", "--port", "0", "--workers", "1"],
+            stdout=self.log,
+            stderr=self.log,
         )
         self.port = 0
         while True:
@@ -115,15 +117,20 @@ class Server:
         except OSError:
             return 0
 
+    @property
+    def worker(self) -> int:
+        """The process that answers requests: the child of the one that supervises."""
+        return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+
     def cpu(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.worker}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def written(self) -> int:
-        return int(re.search(r"^write_bytes: (\d+)", Path(f"/proc/{self.process.pid}/io").read_text(), re.M)[1])  # type: ignore[index]
+        return int(re.search(r"^write_bytes: (\d+)", Path(f"/proc/{self.worker}/io").read_text(), re.M)[1])  # type: ignore[index]
 
     def rss(self) -> float:
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024  # type: ignore[index]
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.worker}/status").read_text())[1]) / 1024  # type: ignore[index]
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -364,14 +364,30 @@ def test_a_full_file_is_turned_over_and_the_oldest_goes(tmp_path: Path) -> None:
 def _write_many(folder: str, name: int) -> None:
     handler = SharedFileHandler(Path(folder) / "pywharf.log", max_bytes=5000, kept=1000)
     handler.setFormatter(OneLine())
+    _write_many_with(handler, name)
+
+
+def _write_many_with(handler: SharedFileHandler, name: int) -> None:
     for number in range(200):
         handler.emit(logging.LogRecord("pywharf", logging.INFO, "", 1, f"event {name}-{number} {'x' * 60}|", (), None))
     handler.close()
 
 
-def test_processes_share_the_file_and_lose_no_line_when_it_is_turned_over(tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.starmap(_write_many, [(str(tmp_path), name) for name in range(4)])
+@pytest.mark.parametrize("inherited", [False, True], ids=["opened-by-each", "opened-before-the-fork"])
+def test_processes_share_the_file_and_lose_no_line_when_it_is_turned_over(tmp_path: Path, inherited: bool) -> None:
+    context = multiprocessing.get_context("fork")
+    if inherited:  # as workers have it
+        handler = SharedFileHandler(tmp_path / "pywharf.log", max_bytes=5000, kept=1000)
+        handler.setFormatter(OneLine())
+        children = [context.Process(target=_write_many_with, args=(handler, name)) for name in range(4)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        handler.close()
+    else:
+        with context.Pool(4) as pool:
+            pool.starmap(_write_many, [(str(tmp_path), name) for name in range(4)])
 
     lines = [line for path in tmp_path.glob("pywharf.log*") for line in path.read_text().splitlines()]
     assert all(line.endswith("|") for line in lines)

@@ -20,7 +20,7 @@ from pywharf.backend.settings import BackendConfig
 from pywharf.cli.first_start import as_table
 from pywharf.cli.progress import Progress
 from pywharf.config import Reading, RepositorySettings, ServerSettings, Table, mentions, repository_settings, repository_tables
-from pywharf.errors import AccessDenied, ConfigInvalid
+from pywharf.errors import ConfigInvalid
 from pywharf.layout import Layout
 from pywharf.logs import printable
 from pywharf.model.names import repository_name
@@ -54,8 +54,7 @@ def adopt(wanted: Wanted, *, debug: bool) -> bool:
         logs.set_up(layout.log if wanted.root else None, debug, stderr_level=logging.ERROR)
         settings = _settings_of_server(layout, wanted) if wanted.root else _settings_of_options(layout, wanted)
         repository = stack.enter_context(closing(Repository(settings, layout, ServerSettings())))
-        if repository.backend.access() < Access.WRITE:
-            raise AccessDenied("write")
+        repository.check_admin_access(Access.WRITE)
         progress = stack.enter_context(Progress(f"{settings.name}: files looked at"))
         report = update_index(repository, on_progress=progress.update)
         if wanted.root and report.adopted:

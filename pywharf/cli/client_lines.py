@@ -1,4 +1,4 @@
-"""The lines that a person pastes into a shell to use a repository that is served over plain HTTP.
+"""The lines that a person pastes into a shell to use a repository. base_url: where clients reach the server; ends with a slash.
 
 Secrets stand in variables in front of the command and not among its words, which everybody on the machine sees in `ps`;
 only curl takes none of them. The wording is that of the pages: `pywharf/api/client_lines.py`.
@@ -24,25 +24,20 @@ def client_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def upload_lines(host: str, port: int, repository: str, secret: str) -> list[str]:
+def upload_lines(base_url: str, repository: str, secret: str) -> list[str]:
     """Commands that upload everything in dist/."""
-    url, password = f"{_base_url(host, port)}simple/", shlex.quote(secret)
+    url, password = shlex.quote(f"{base_url}simple/"), shlex.quote(secret)
     return [client_lines.uv_publish(url, repository, password), client_lines.twine_upload(url, repository, password)]
 
 
-def install_lines(host: str, port: int, repository: str, secret: str) -> list[str]:
+def install_lines(base_url: str, repository: str, secret: str) -> list[str]:
     """Commands that install what was uploaded from dist/."""
-    base = _base_url(host, port)
-    index = client_lines.literal_index_word(base, repository, secret)
-    return [client_lines.pip_install(index, _UPLOADED, client_lines.trusted_host(base)), client_lines.uv_install(index, _UPLOADED)]
+    index = client_lines.literal_index_word(base_url, repository, secret)
+    return [client_lines.pip_install(index, _UPLOADED, client_lines.trusted_host(base_url)), client_lines.uv_install(index, _UPLOADED)]
 
 
-def initialize_line(host: str, port: int, token: str) -> str:
+def initialize_line(base_url: str, token: str) -> str:
     """The command that gives a running server another configuration."""
-    url = f"http://{client_host(host)}:{port}/initialize/"
+    url = shlex.quote(f"{base_url}initialize/")
     header = shlex.quote(f"Authorization: Bearer {token}")
     return f"curl -H {header} -F config=@config.toml -F admin_secret=@admin_secret.toml {url}"
-
-
-def _base_url(host: str, port: int) -> str:
-    return f"http://{client_host(host)}:{port}/"

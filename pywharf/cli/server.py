@@ -78,6 +78,38 @@ def _check_public_url(_context: click.Context, _parameter: click.Parameter, url:
     return url
 
 
+def _check_trusted_proxies(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    from pywharf.web.forwarding import trusted_proxies
+
+    try:
+        trusted_proxies(given or "")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return given
+
+
+def _check_sendfile(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    from pywharf.web.sendfile import sendfile
+
+    try:
+        sendfile(given or "", Path())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return given
+
+
+def _check_metrics_address(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    if not given:
+        return given
+    from pywharf.cli.server_metrics import metrics_address
+
+    try:
+        metrics_address(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return given
+
+
 @click.command(cls=ServerCommand, options_metavar="[OPTIONS]", short_help="Serve the repositories configured in ROOT.")
 @positionals(
     Positional("root", "The folder that the server works in; the same as the argument.", click.Path(file_okay=False).shell_complete)
@@ -131,9 +163,51 @@ def _check_public_url(_context: click.Context, _parameter: click.Parameter, url:
     help="Where clients reach this server, an https address, e.g. of the proxy in front of it. Pages link to provenance with it, and do "
     "not without it.",
 )
+@click.option(
+    "--trusted_proxies",
+    metavar="LIST",
+    callback=_check_trusted_proxies,
+    help="The proxies in front of this server: addresses and networks, and the word 'unix' for who comes by a unix socket, with commas "
+    "between. Of them, and of nobody else, X-Forwarded-* and Forwarded are believed.",
+)
+@click.option(
+    "--sendfile",
+    metavar="MODE",
+    callback=_check_sendfile,
+    help="Let a trusted proxy send the files, once the request is allowed: x-accel-redirect=/ADDRESS/ for nginx and Caddy, x-sendfile for "
+    "Apache.",
+)
 @click.option("--debug", is_flag=True, help="Log more. Secrets stay out of the log all the same.")
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on; 127.0.0.1 is this machine only.")  # noqa: S104 - the default that containers need; a loud line warns
 @click.option("--port", type=click.IntRange(0, 65535), default=8888, show_default=True, help="The port to listen on; 0 takes any free one.")
+@click.option(
+    "--unix_socket",
+    metavar="PATH",
+    help="Listen on this unix socket, for this user alone, in place of --host and --port: for a proxy on the same machine.",
+)
+@click.option(
+    "--tls_cert",
+    metavar="PATH",
+    help="Speak https, with the certificate in this PEM file, the server's own first, then those above it. Read again at SIGHUP.",
+)
+@click.option(
+    "--tls_key",
+    metavar="PATH",
+    help="The private key of --tls_cert, PEM without a password; not needed where it is in the same file.",
+)
+@click.option(
+    "--metrics_address",
+    metavar="ADDRESS",
+    callback=_check_metrics_address,
+    help="Tell the metrics of all repositories there, to whoever asks: HOST:PORT, or the path of a unix socket. They are at /metrics for "
+    "callers of a repository in any case.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="NUMBER",
+    help="How many processes answer requests.  [default: as many as there are cores, at most 4]",
+)
 def server(
     root: str,
     config: str | None,
@@ -144,9 +218,16 @@ def server(
     extra_index_url: str | None,
     redirect_max_staleness: float,
     public_url: str | None,
+    trusted_proxies: str | None,
+    sendfile: str | None,
     debug: bool,
     host: str,
     port: int,
+    unix_socket: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    workers: int | None,
+    metrics_address: str | None,
     **limits: Any,
 ) -> None:
     """Serve the repositories configured in ROOT.
@@ -158,13 +239,20 @@ def server(
     from pywharf.config import ServerSettings
     from pywharf.web.server.options import Serving
 
+    if tls_key and not tls_cert:
+        raise click.UsageError("--tls_key is the key of a certificate: give that with --tls_cert")
+    if sendfile and not trusted_proxies:
+        raise click.UsageError("--sendfile is for a proxy that is trusted: name it with --trusted_proxies")
     settings = ServerSettings(
         auth_read_expires=auth_read_expires,
         auth_write_expires=auth_write_expires,
         redirect_max_staleness=redirect_max_staleness,
         public_url=public_url or "",
+        trusted_proxies=trusted_proxies or "",
+        sendfile=sendfile or "",
         **({} if extra_index_url is None else {"extra_index_url": extra_index_url}),
     )
     given_limits = {name.removeprefix(LIMIT): value for name, value in limits.items() if value is not None}
     given = GivenConfig(config, admin_secret, config_or_admin_secret_can_be_text)
-    start(Path(root), given, settings, Serving(host, port, given_limits), debug=debug)
+    serving = Serving(host, port, given_limits, workers, unix_socket or "", tls_cert or "", tls_key or "", metrics_address or "")
+    start(Path(root), given, settings, serving, debug=debug)

@@ -23,11 +23,12 @@ import pytest
 
 from pywharf.testing.ports import hold_free_port
 
-# Nothing leaves this machine unless a test asks for it.
-_DEFAULT_OPTIONS = ("--host", "127.0.0.1", "--extra_index_url", "")
+# Nothing leaves this machine unless a test asks for it, and one worker is enough for most.
+_DEFAULT_OPTIONS = ("--host", "127.0.0.1", "--extra_index_url", "", "--workers", "1")
 
 _LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+Z [A-Z]+ \[\d+\] ")
 _LISTENS = re.compile(_LOGGED.pattern + r"pywharf\.cli\.\w+: serving: ")  # the last that is told at a start
+_WORKER = re.compile(r" a worker (?P<what>serves|ended)\b.*?: pid=(?P<pid>\d+)\b")
 _ACCESS = re.compile(
     r" pywharf\.access: (?P<method>\S+) (?P<path>\S+) status=(?P<status>\d+) repository=(?P<repository>\S+) bytes=(?P<bytes>\d+) "
 )
@@ -58,10 +59,10 @@ class LoggedRequest:
 
 
 class LiveServer:
-    """`pywharf server ROOT` in a process of its own. Used in `with`, or by start() and stop().
+    """`pywharf server ROOT` in processes of its own: one that supervises, and its workers. Used in `with`, or by start() and stop().
 
     root: made where it is missing. options: further words of the command line, with absolute paths; they win over the
-    defaults, which are 127.0.0.1, a free port, and no extra index. environ: of the process; None: this one's.
+    defaults, which are 127.0.0.1, a free port, no extra index, and one worker. environ: of the processes; None: this one's.
     """
 
     def __init__(self, root: Path, *, options: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
@@ -73,6 +74,7 @@ class LiveServer:
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._lines: list[str] = []
+        self._life = 0  # where those of this life begin
         self._listens = False
         self._told = threading.Event()  # that it listens, or that nothing more will be told
 
@@ -84,6 +86,7 @@ class LiveServer:
             raise LiveServerFailed("the server is running already")
         self.root.parent.mkdir(parents=True, exist_ok=True)
         self._listens = False
+        self._life = len(self._lines)
         self._told.clear()
         command = [sys.executable, "-m", "pywharf", "server", str(self.root.absolute()), *_DEFAULT_OPTIONS, "--port", str(self._port)]
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -96,6 +99,7 @@ class LiveServer:
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
         )
         assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
         self._process = process
@@ -118,9 +122,10 @@ class LiveServer:
         return self._ended(process)
 
     def kill(self) -> int:
-        """End the process as a crash does (SIGKILL). Returns its exit code."""
+        """End all its processes at once, as a crash of the machine does (SIGKILL). Returns the exit code."""
         process = self._running_process()
-        process.kill()
+        if process.poll() is None:  # until then its number is nobody else's, that of the group neither
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return self._ended(process)
 
@@ -136,7 +141,19 @@ class LiveServer:
 
     @property
     def pid(self) -> int:
+        """The process that supervises, and that signals are for."""
         return self._running_process().pid
+
+    def worker_pids(self) -> list[int]:
+        """The processes that answer requests, those first that began first; by its log, which is behind for a moment."""
+        found: list[int] = []
+        for line in self._lines[self._life :]:
+            if match := _WORKER.search(line):
+                if match["what"] == "serves":
+                    found.append(int(match["pid"]))
+                elif int(match["pid"]) in found:
+                    found.remove(int(match["pid"]))
+        return found
 
     def __enter__(self) -> LiveServer:
         try:

@@ -16,6 +16,9 @@ from collections.abc import Callable
 
 from pywharf.web.errors import Throttled
 
+LIMIT = 60  # wrong secrets
+LEAST = 10  # of these, however many processes share the limit: people mistype, and tools repeat it
+
 
 class _Address:
     """What is known of one address: when its wrong secrets came, and when a secret was last checked while throttled."""
@@ -37,7 +40,7 @@ class Throttle:
     def __init__(
         self,
         *,
-        limit: int = 60,
+        limit: int = LIMIT,
         window: float = 60.0,
         interval: float = 1.0,
         capacity: int = 4096,
@@ -50,6 +53,11 @@ class Throttle:
         self._clock = clock
         self._lock = threading.Lock()
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
+
+    @classmethod
+    def shared_by(cls, processes: int) -> Throttle:
+        """The throttle of one of several processes that take connections from one queue, each of which counts for itself."""
+        return cls(limit=max(LEAST, LIMIT // processes))
 
     def admit(self, peer: str) -> None:
         """Call before a secret that is not remembered is checked. Raises Throttled where it may not be checked now."""

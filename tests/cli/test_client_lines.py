@@ -46,34 +46,34 @@ def test_who_else_can_reach_an_address_is_known(host: str, loopback: bool) -> No
 
 
 def test_the_lines_as_they_are_shown() -> None:
-    assert upload_lines("127.0.0.1", 8888, "local", "Wr_ite-1") == [
+    assert upload_lines("http://127.0.0.1:8888/", "local", "Wr_ite-1") == [
         "UV_PUBLISH_PASSWORD=Wr_ite-1 uv publish --publish-url http://127.0.0.1:8888/simple/ --username local dist/*",
         "TWINE_PASSWORD=Wr_ite-1 twine upload --repository-url http://127.0.0.1:8888/simple/ --username local dist/*",
     ]
     projects = "$(basename -a dist/*.whl | cut -d- -f1 | sort -u)"
-    assert install_lines("127.0.0.1", 8888, "local", "Re_ad-1") == [
+    assert install_lines("http://127.0.0.1:8888/", "local", "Re_ad-1") == [
         f"PIP_INDEX_URL=http://local:Re_ad-1@127.0.0.1:8888/simple/ pip install {projects}",
         f"UV_DEFAULT_INDEX=http://local:Re_ad-1@127.0.0.1:8888/simple/ uv pip install {projects}",
     ]
 
 
 def test_pip_is_told_to_trust_a_host_that_is_not_this_machine() -> None:
-    pip, uv = install_lines("10.0.0.1", 8888, "local", "s")
+    pip, uv = install_lines("http://10.0.0.1:8888/", "local", "s")
 
     assert " --trusted-host 10.0.0.1:8888 " in pip
     assert "--trusted-host" not in uv
-    assert "--trusted-host" not in install_lines("0.0.0.0", 8888, "local", "s")[0]
-    assert "--trusted-host" not in install_lines("::1", 8888, "local", "s")[0]
+    assert "--trusted-host" not in install_lines("http://127.0.0.1:8888/", "local", "s")[0]
+    assert "--trusted-host" not in install_lines("http://[::1]:8888/", "local", "s")[0]
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1))
 def test_any_secret_survives_the_shell_and_stands_in_no_commands_words(secret: str) -> None:
-    for line in upload_lines("127.0.0.1", 1, "local", secret):
+    for line in upload_lines("http://127.0.0.1:1/", "local", secret):
         variable, *words = shlex.split(line)
         assert variable.partition("=")[2] == secret
-        assert words == shlex.split(upload_lines("127.0.0.1", 1, "local", "other")[0 if "uv" in words else 1])[1:]
-    for line in install_lines("127.0.0.1", 1, "local", secret):
+        assert words == shlex.split(upload_lines("http://127.0.0.1:1/", "local", "other")[0 if "uv" in words else 1])[1:]
+    for line in install_lines("http://127.0.0.1:1/", "local", secret):
         variable = shlex.split(line.partition(" $(")[0])[0]
         parts = urlsplit(variable.partition("=")[2])
         assert parts.hostname == "127.0.0.1"
@@ -81,7 +81,7 @@ def test_any_secret_survives_the_shell_and_stands_in_no_commands_words(secret: s
 
 
 def test_the_initialise_line_carries_the_token_in_a_header() -> None:
-    words = shlex.split(initialize_line("0.0.0.0", 8888, "to-ken"))
+    words = shlex.split(initialize_line("http://127.0.0.1:8888/", "to-ken"))
 
     assert "Authorization: Bearer to-ken" in words
     assert words[-1] == "http://127.0.0.1:8888/initialize/"

@@ -20,6 +20,8 @@ from pywharf.cli.manage_client import ManageClient
 from pywharf.errors import ServerUnusable
 from pywharf.model.names import ProjectName
 
+pytestmark = pytest.mark.any_python
+
 DEMO, SECRET = ProjectName("demo"), "s3cret-näedle"
 BASIC = "Basic " + base64.b64encode(f"local:{SECRET}".encode()).decode()
 CHANGED = {"project": "demo", "changed": ["demo-1.0.tar.gz"], "unchanged": []}

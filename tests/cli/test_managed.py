@@ -18,6 +18,8 @@ from pywharf.stored_config import StoredConfig
 from pywharf.testing.distributions import make_wheel
 from pywharf.testing.live_server import LiveServer
 
+pytestmark = pytest.mark.any_python
+
 __all__ = ["server", "shop"]  # fixtures
 
 

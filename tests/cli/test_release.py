@@ -7,6 +7,8 @@ from cli.released import READER, WRITER, Command, Shop, command, server, shop
 
 from pywharf.testing.distributions import make_wheel
 
+pytestmark = pytest.mark.any_python
+
 __all__ = ["command", "server", "shop"]  # fixtures
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,7 +58,7 @@ def test_every_flag_is_taken_in_both_spellings(run: Run, started: list[dict[str,
     words = [
         "--root=/srv", "--config=c_x", "--admin_secret=a_x", "--config_or_admin_secret_can_be_text", "--auth_read_expires=1",
         "--auth_write_expires=2", "--extra_index_url=https://index.example/simple/", "--redirect_max_staleness=3", "--debug",
-        "--host=::1", "--port=0", "--request_queue_size=9",
+        "--host=::1", "--port=0", "--unix_socket=wharf.sock", "--workers=3", "--request_queue_size=9",
     ]  # fmt: skip
 
     assert run("server", *[spelling(word.partition("=")[0]) + "".join(word.partition("=")[1:]) for word in words]).exit_code == 0
@@ -66,7 +68,7 @@ def test_every_flag_is_taken_in_both_spellings(run: Run, started: list[dict[str,
             "root": Path("/srv"),
             "given": GivenConfig("c_x", "a_x", True),
             "settings": ServerSettings(1, 2, "https://index.example/simple/", 3),
-            "serving": Serving("::1", 0, {"request_queue_size": 9}),
+            "serving": Serving("::1", 0, {"request_queue_size": 9}, 3, "wharf.sock"),
             "debug": True,
         }
     ]
@@ -110,6 +112,12 @@ def test_an_address_that_no_page_may_link_to_is_refused(run: Run, started: list[
     assert not started
 
 
+def test_proxies_are_trusted_and_send_files_where_they_are_named(run: Run, started: list[dict[str, Any]]) -> None:
+    assert run("server", "/srv", "--trusted_proxies", "10.0.0.0/8,unix", "--sendfile", "x-accel-redirect=/inside/").exit_code == 0
+
+    assert started[0]["settings"] == ServerSettings(trusted_proxies="10.0.0.0/8,unix", sendfile="x-accel-redirect=/inside/")
+
+
 def test_the_extra_index_can_be_turned_off(run: Run, started: list[dict[str, Any]]) -> None:
     assert run("server", "/srv", "--extra_index_url", "").exit_code == 0
 
@@ -125,11 +133,16 @@ def test_the_extra_index_can_be_turned_off(run: Run, started: list[dict[str, Any
         (("/a", "--port", "x"), "'--port'"),
         (("/a", "--port", "65536"), "'--port'"),
         (("/a", "--auth_read_expires", "-1"), "'--auth_read_expires'"),
+        (("/a", "--trusted_proxies", "10.0.0.1,proxy.example"), "'proxy.example' is no address"),
+        (("/a", "--trusted_proxies", "unix", "--sendfile", "nginx"), "begins with x-accel-redirect"),
+        (("/a", "--sendfile", "x-sendfile"), "--trusted_proxies"),
         (("/a", "--extra_index_url", "ftp://index.example/"), "has to be an http or https address"),
         (("/a", "--extra_index_url", "index.example"), "has to be an http or https address"),
         (("/a", "--extra_index_url", "https://"), "has to be an http or https address"),
         (("/a", "--extra_index_url", "https://me:hunter22@index.example/"), "must not hold a user name or a secret"),
         (("/a", "--extra_index_url", "https://index.example/\r\nX-Evil: 1"), "has characters that no address has"),
+        (("/a", "--workers", "0"), "'--workers'"),
+        (("/a", "--workers", "many"), "'--workers'"),
         (("/a", "--numthread", "3"), "No such option '--numthread'. (Did you mean"),
         (("/a", "--numthreads", "many"), "'--numthreads'"),
         (("/a", "--timeout", "-1"), "'--timeout'"),
@@ -191,6 +204,10 @@ def get(out: Path, path: str, authorization: str = "") -> int:
     return connection.getresponse().status
 
 
+def basic(user: str, secret: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop_and_ends_in_order(tmp_path: Path, stop: signal.Signals) -> None:
     with server_process(tmp_path, "server", str(tmp_path / "root"), "--port", "0", "--host", "127.0.0.1") as (process, out, error):
@@ -204,6 +221,57 @@ def test_it_serves_until_it_is_told_to_stop_and_ends_in_order(tmp_path: Path, st
     assert f"stopping: signal={stop.name}" in error.read_text()
     open_to_others = [path for path in (tmp_path / "root").rglob("*") if path.stat().st_mode & 0o077]
     assert open_to_others == []
+
+
+def test_sighup_reads_the_configuration_again_and_keeps_what_runs_where_it_is_wrong(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[old]\ntype = "file_system"\nread_secret = "read-it-all"\n')
+    words = ["server", str(tmp_path / "root"), "--port", "0", "--host", "127.0.0.1", "--workers", "1", "--config", str(config)]
+    with server_process(tmp_path, *words) as (process, out, error):
+
+        def sighup_and_wait_for(told: str) -> None:
+            process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 30
+            while told not in error.read_text():
+                assert time.monotonic() < end, error.read_text()
+                time.sleep(0.02)
+
+        config.write_text('[new]\ntype = "file_system"\nread_secret = "read-it-all"\ncolour = "hunter22"\n')
+        sighup_and_wait_for(f"the workers are not replaced, the old configuration goes on: {config}, [new], colour: is not a key")
+        assert get(out, "/simple/", basic("old", "read-it-all")) == 200
+        assert "[old]" in (tmp_path / "root" / "config.toml").read_text()
+
+        config.write_text('[new]\ntype = "file_system"\nread_secret = "read-it-all"\n')
+        sighup_and_wait_for("the workers are replaced")
+        end = time.monotonic() + 30
+        while get(out, "/simple/", basic("new", "read-it-all")) != 200:  # the old worker is on its leave
+            assert time.monotonic() < end
+        assert "[new]" in (tmp_path / "root" / "config.toml").read_text()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+    assert error.read_text().count(" serving: ") == 1
+    assert "hunter22" not in error.read_text()
+
+
+def test_a_unix_socket_is_served_in_place_of_a_port_and_is_gone_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "wharf.sock"
+    with server_process(tmp_path, "server", str(tmp_path / "root"), "--unix_socket", str(path), "--workers", "1") as (process, out, error):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(path))
+            client.sendall(b"GET /simple/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 401 ")
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+    assert not path.exists()
+    assert f"serves local on the unix socket {path} " in out.read_text()
+    assert out.read_text().count("The secret that may") == 2
+    assert f"address={path}" in error.read_text()
+    assert "status=401 " in error.read_text()
+    assert " peer=unix" in error.read_text()
+    assert "WITHOUT TLS" not in error.read_text()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="looks at /proc")

@@ -27,28 +27,65 @@ class Served:
     """What stands in for the HTTP server: says it is ready, remembers what it was given, and ends."""
 
     options: list[Mapping[str, object]] = field(default_factory=list)
+    limits: list[int] = field(default_factory=list)  # of the throttle
     repositories: list[list[str]] = field(default_factory=list)
     ends_with: BaseException | None = None
     ready: bool = True
 
-    def listen(self, host: str, port: int, *, backlog: int) -> str:
-        return f"{host}:{port}"
-
-    def __call__(self, app: Any, listener: str, *, options: Mapping[str, object], on_ready: Callable[[str], None]) -> None:
+    def __call__(self, app: Any, listener: Listener, *, options: Mapping[str, object], on_ready: Callable[[str], None], **_: Any) -> None:
         self.options.append(options)
+        self.limits.append(app._callers._throttle._limit)
         with app._wharf.hold() as generation:
             self.repositories.append(sorted(generation.repositories))
         if self.ready:
-            on_ready(listener)
+            on_ready("")
         if self.ends_with is not None:
             raise self.ends_with
 
 
+@dataclass
+class Listener:
+    """What stands in for a listening socket."""
+
+    host: str
+    port: int
+    backlog: int
+
+    def getsockname(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    def close(self) -> None:
+        pass
+
+
+class ThisProcess:
+    """What stands in for the supervising process and a worker: both in one, step by step, and no process is started."""
+
+    channel = seat = None
+
+    def __init__(self, job: Any) -> None:
+        self._job = job
+
+    def ready(self, **told: Any) -> None:
+        self._job.serving(told)
+
+    @classmethod
+    def supervise(cls, job: Any, **_: Any) -> None:
+        job.prepare(False)
+        job.open()
+        job.work(cls(job))
+
+
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Served:
+def unsupervised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_module, "supervise", ThisProcess.supervise)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, unsupervised: None) -> Served:
     served = Served()
     monkeypatch.setattr(start_module, "serve", served)
-    monkeypatch.setattr(start_module, "listen", served.listen)
+    monkeypatch.setattr(start_module, "listen", Listener)
     return served
 
 
@@ -317,6 +354,24 @@ def test_a_configuration_that_others_can_read_is_made_private_and_told(run: Run,
     assert stat.S_IMODE(Layout(tmp_path / "root").config.stat().st_mode) == 0o600
 
 
+def test_a_configuration_that_is_as_root_has_it_is_not_written_again(run: Run, served: Served, tmp_path: Path, config: Path) -> None:
+    """Or other processes on this ROOT would open everything anew."""
+    run("server", tmp_path / "root", "--config", config)
+    before = Layout(tmp_path / "root").config.stat()
+
+    assert run("server", tmp_path / "root", "--config", config).exit_code == 0
+
+    after = Layout(tmp_path / "root").config.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(("workers", "limit"), [("1", 60), ("2", 30), ("4", 15), ("64", 10)])
+def test_each_worker_allows_its_share_of_wrong_secrets(run: Run, served: Served, tmp_path: Path, workers: str, limit: int) -> None:
+    assert run("server", tmp_path / "root", "--workers", workers).exit_code == 0
+
+    assert served.limits == [limit]
+
+
 # --- the rest of the way ---------------------------------------------------------------------------------------------
 
 
@@ -337,8 +392,6 @@ def test_a_root_that_is_a_file_is_told(run: Run, served: Served, tmp_path: Path)
 
 
 def test_what_the_http_server_does_not_take_is_a_mistake_on_the_command_line(run: Run, served: Served, tmp_path: Path) -> None:
-    served.ends_with = ValueError("numthreads: at least 1 is needed")
-
     result = run("server", tmp_path / "root", "--numthreads", "0")
 
     assert result.exit_code == 2
@@ -353,7 +406,7 @@ def test_debug_tells_where_a_failure_came_from_in_the_log(run: Run, served: Serv
     assert "Traceback" in log_of(tmp_path / "root")
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_told_in_one_line(run: Run, unsupervised: None, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -14,6 +14,8 @@ from pywharf.layout import Layout
 from pywharf.stored_config import StoredConfig
 from pywharf.testing.distributions import make_sdist, make_wheel
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
@@ -184,7 +186,7 @@ def test_what_the_command_line_says_goes_before_the_configuration(run: Run, root
         (("file_system", "third"), "config.toml, [third]: has no such repository; it has local, other"),
         (("shelf", "local"), "config.toml, [local], type: is not 'shelf'"),
         (("file_system", "other"), "config.toml, [other], read_secret"),
-        (("file_system", "local", "--secret", "hunter22"), "The secret does not allow to write"),
+        (("file_system", "local", "--secret", "hunter22"), "The secret does not allow to write: nothing opens with it there"),
         (("file_system", "local", "--max_file_bytes", "-1"), "command line, --max_file_bytes: "),
     ],
 )

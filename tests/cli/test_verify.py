@@ -13,6 +13,8 @@ from pywharf.layout import Layout
 from pywharf.stored_config import StoredConfig
 from pywharf.testing.distributions import make_wheel
 
+pytestmark = pytest.mark.any_python
+
 WHEEL = make_wheel("demo", "1.0")
 CONFIG = '[one]\ntype = "file_system"\nwrite_secret = "write-it"\n[two]\ntype = "file_system"\nwrite_secret = "write-it"\n'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import selectors
 import signal
 import socket
@@ -58,6 +59,28 @@ class Signals:
         """Let go of the sockets alone: a process that was forked from the one that takes the signals has no use for them."""
         self._wake.close()
         self._woken.close()
+
+
+class Terminal:
+    """The terminal that this process was started at, if any. Made before SIGHUP is taken.
+
+    SIGHUP says that the terminal is gone, to whoever has one, unless they were started to outlive it (nohup); to all others that they
+    should read their configuration again.
+    """
+
+    def __init__(self) -> None:
+        self._was_there = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+
+    def is_gone(self) -> bool:
+        return self._was_there and not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 class Told(enum.Enum):

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from pywharf.web.server.forked import TAKEN, Child, Parent, fork
-from pywharf.web.server.signals import STOP, Signals
+from pywharf.web.server.signals import STOP, Signals, Terminal
 from pywharf.web.server.workers import Attendance, Beside, Job, Place, WorkerFailed
 
 PATIENCE = 60.0  # seconds that a further worker has to become ready
@@ -29,12 +29,13 @@ log = logging.getLogger(__name__)
 def supervise(job: Job, *, number: int, drain: float, attendance: Attendance | None = None, beside: Sequence[Beside] = ()) -> None:
     """Have `number` workers do a job until SIGTERM or SIGINT, then let them end in order, and return.
 
-    drain: seconds that a worker has to end after it was told to. SIGHUP prepares the job again and replaces the workers, one by one.
-    A second signal does not wait. Call it in the main thread of a process without another one. Raises WorkerFailed; OSError from
-    `job.open`.
+    drain: seconds that a worker has to end after it was told to. attendance: is told of each. beside: further processes. SIGHUP prepares
+    the job again and replaces the workers, one by one, or stops where the terminal is gone. A second signal does not wait. Call it in the
+    main thread of a process without another one. Raises WorkerFailed; OSError from `job.open`.
     """
+    terminal = Terminal()
     with Signals(*TAKEN) as signals, selectors.DefaultSelector() as selector:
-        hurry = Supervisor(job, number, drain, signals, selector, attendance or Attendance(), beside).run()
+        hurry = Supervisor(job, number, drain, signals, selector, terminal, attendance or Attendance(), beside).run()
     if hurry:
         os.kill(os.getpid(), hurry)
 
@@ -49,10 +50,12 @@ class Supervisor:
         drain: float,
         signals: Signals,
         selector: selectors.BaseSelector,
+        terminal: Terminal,
         attendance: Attendance,
         beside: Sequence[Beside],
     ) -> None:
         self._job = job
+        self._terminal = terminal
         self._attendance = attendance
         self._drain = drain
         self._signals = signals
@@ -74,7 +77,7 @@ class Supervisor:
         while True:
             self._wait()
             for number in self._signals.arrived():
-                if number in STOP:
+                if number in STOP or (number == signal.SIGHUP and self._terminal.is_gone()):
                     return self._stop(signal.Signals(number))
                 if number == signal.SIGHUP:
                     self._prepare_again()

@@ -53,8 +53,8 @@ class Job:
         if (FOLDER / "work_dies").exists():
             os._exit(9)
         if (FOLDER / "deaf").exists():
-            parent.ready()
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            parent.ready()
             time.sleep(60)
         options = {"numthreads": 4, "shutdown_timeout": 5}
         serve(app, self.listener, options=options, on_ready=lambda _: parent.ready(number=os.getpid()), supervisor=parent.channel)
