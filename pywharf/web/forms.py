@@ -14,18 +14,20 @@ from urllib.parse import parse_qsl, urlsplit
 from pywharf.web.errors import BodyTooLarge, FormNotOurs, MediaTypeNotTaken, RequestInvalid
 from pywharf.web.request import Request
 
-MOST_BYTES = 64 * 1024
+MOST_BYTES = 64 * 1024  # no more than the server waits for without a thread (FORM of web/server/connection.py)
 MOST_FIELDS = 50
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 
 def read_form(request: Request) -> Mapping[str, str]:
-    """The fields of a form, each once. But for the login's, the caller has been found already.
+    """The fields of a form, each once. But for the login's, the caller has been found already; hence no form may hold up a thread.
 
     Raises BodyTooLarge and MediaTypeNotTaken before anything is read; RequestInvalid, LengthRequired, BodyCutShort.
     """
     if request.content_length() > MOST_BYTES:
         raise BodyTooLarge(MOST_BYTES)
+    if request.header("Expect") is not None:
+        raise RequestInvalid("A form is taken without Expect: send it at once")
     if (request.header("Content-Type") or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise MediaTypeNotTaken(MEDIA_TYPE)
     try:

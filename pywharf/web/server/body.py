@@ -15,6 +15,7 @@ from typing import Protocol
 from pywharf.web.errors import BodyCutShort, BodyTooSlow
 from pywharf.web.server.pace import Pace
 
+PIECE = 256 * 1024  # bytes asked of the connection at a time: as much memory is set aside, whatever comes
 LINE_PIECE = 64 * 1024  # bytes; what is looked through for the end of a line at a time
 
 
@@ -37,7 +38,8 @@ class Body:
         self._source = source
         self._pace = pace
         self._expected = expected
-        self._ahead = b""  # read of the connection already, for `readline`
+        self._ahead = b""  # read of the connection already, for `readline`; of which so much was given:
+        self._given = 0
         self._began = self._last = time.monotonic()
         self._received = 0
 
@@ -56,16 +58,15 @@ class Body:
     def readline(self, size: int | None = None) -> bytes:
         """One line with its end, or what there is of it within `size` bytes or the body. Raises as `read` does."""
         wanted = self._wanted(size)
-        line = b""
-        while len(line) < wanted:
-            piece = self._some(min(wanted - len(line), LINE_PIECE))
-            end = piece.find(b"\n") + 1
-            if end:
-                self._ahead = piece[end:] + self._ahead
-                self.remaining += len(piece) - end
-                return line + piece[:end]
-            line += piece
-        return line
+        pieces = []
+        while wanted:
+            if self._given == len(self._ahead):
+                self._ahead, self._given = self._arrived(min(self.remaining, LINE_PIECE)), 0
+            end = self._ahead.find(b"\n", self._given, self._given + wanted) + 1
+            piece = self._some(end - self._given if end else wanted)
+            pieces.append(piece)
+            wanted = 0 if end else wanted - len(piece)
+        return b"".join(pieces)
 
     def readlines(self, hint: int | None = None) -> list[bytes]:
         """All lines; the hint is not heeded, as PEP 3333 allows."""
@@ -86,8 +87,9 @@ class Body:
 
     def _some(self, most: int) -> bytes:
         """At least one byte and at most `most`, which the body still has."""
-        if self._ahead:
-            piece, self._ahead = self._ahead[:most], self._ahead[most:]
+        if self._given < len(self._ahead):
+            piece = self._ahead[self._given : self._given + most]
+            self._given += len(piece)
         else:
             piece = self._arrived(most)
         self.remaining -= len(piece)
@@ -98,7 +100,7 @@ class Body:
             self._expected = False
             self._source.tell_to_go_on()
         try:
-            piece = self._source.read(most, self._pace.end(self._began, self._received, self._last))
+            piece = self._source.read(min(most, PIECE), self._pace.end(self._began, self._received, self._last))
         except TimeoutError as error:
             raise BodyTooSlow from error
         except OSError as error:

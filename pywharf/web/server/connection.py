@@ -23,7 +23,11 @@ from pywharf.web.server.sending import WOULD_BLOCK, Outgoing
 
 PIECE = 16 * 1024  # bytes read at a time while a head arrives
 HEAD_END = b"\r\n\r\n"
+FORM = 64 * 1024  # bytes; a form up to this size is waited for as its head is: everybody may send one, and no thread shall wait for it
 _LONE_LF = re.compile(rb"(?<!\r)\n")
+_IS_FORM = re.compile(rb"\r\ncontent-type:[ \t]*application/x-www-form-urlencoded[ \t]*[;\r]", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_WAITS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)  # such a body comes when it is asked for
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,7 @@ class Connection(HTTPConnection):
         self.cut_off = False
         self._received = bytearray()  # of heads, and what came behind them
         self._searched = 0  # bytes of it in which no end of a head begins
+        self._awaited = 0  # bytes of it that a head and its form have; 0 until the head is here
         self._forgave = False  # whether an empty line before this head was passed over
         self._request: Request | None = None
         self._outgoing: Outgoing | None = None
@@ -85,8 +90,8 @@ class Connection(HTTPConnection):
                 return Arrival.PARTLY
             except OSError:
                 return Arrival.NOTHING
-            if not piece:
-                return Arrival.NOTHING
+            if not piece:  # where the head is here, its request is told that the form is not whole
+                return Arrival.HEAD if self._awaited else Arrival.NOTHING
             self._received += piece
 
     def shake_hands(self) -> Arrival:
@@ -107,24 +112,35 @@ class Connection(HTTPConnection):
         return self.receive()
 
     def has_head(self) -> bool:
-        """Whether a whole head is here, or what is here cannot become one: too much of it, or lines that end otherwise."""
+        """Whether a whole head is here, with its form where it has one; or what cannot become one: too much, or lines that end otherwise."""
         if not self._received:
             return False
         if not self._forgave and self._received.startswith(b"\r\n"):
             del self._received[:2]  # one empty line before a request is forgiven (RFC 9112, 2.2)
             self._forgave = True
+            self._searched = 0
+        if self._awaited:
+            return len(self._received) >= self._awaited
         end = self._received.find(HEAD_END, max(0, self._searched - 3))
         if end >= 0:
-            return True
+            self._awaited = end + len(HEAD_END) + self._form_length(end + 2)
+            return len(self._received) >= self._awaited
         found = _LONE_LF.search(self._received, self._searched)
         self._searched = len(self._received)
         return found is not None or len(self._received) > self.server.max_request_header_size
+
+    def _form_length(self, end: int) -> int:
+        """The length of the form that is waited for; the head ends at `end`. What else is wrong with it is told when it is here."""
+        if not _IS_FORM.search(self._received, 0, end) or _WAITS.search(self._received, 0, end):
+            return 0
+        length = _LENGTH.search(self._received, 0, end)
+        return int(length[1]) if length is not None and int(length[1]) <= FORM else 0
 
     def take_head(self) -> tuple[bytes, str]:
         """The head that `has_head` spoke of, with its empty line; or the status to refuse it with."""
         limit: int = self.server.max_request_header_size
         end = self._received.find(HEAD_END)
-        self._searched = 0
+        self._searched = self._awaited = 0
         self._forgave = False
         first = self._received.find(b"\r\n", 0, limit)
         if 0 <= end <= limit - len(HEAD_END):
@@ -180,9 +196,22 @@ class Connection(HTTPConnection):
             if not self._outgoing.go_on():
                 return True
         except OSError as error:
-            log.debug("connection ended: peer=%s reason=%s", self.remote_addr, error)
+            is_usual = isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError))  # else it may be of the application
+            log.log(logging.DEBUG if is_usual else logging.WARNING, "connection ended: peer=%s reason=%s", self.remote_addr, error)
+            self._apologize()
             return False
+        except SystemExit as error:  # which would end the thread, and stop the server
+            self._apologize()
+            raise RuntimeError("the application wanted to end the process") from error
+        except BaseException:
+            self._apologize()
+            raise
         return self._finish()
+
+    def _apologize(self) -> None:
+        """Tell the client that there will be no answer, where none has begun."""
+        if self._request is not None and self._request.ready and not self._request.sent_headers:
+            self.refuse("500 Internal Server Error", "The server could not answer; its log says why")
 
     def _finish(self) -> bool:
         outgoing, self._outgoing = self._outgoing, None

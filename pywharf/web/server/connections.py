@@ -7,7 +7,6 @@ kilobytes, and a thread is given to complete heads only.
 
 from __future__ import annotations
 
-import errno
 import logging
 import queue
 import selectors
@@ -17,13 +16,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from pywharf.web.server.accepting import PAUSE, Accepting
 from pywharf.web.server.connection import Arrival, Connection
 from pywharf.web.server.tls import Handshakes
 
-ACCEPTS = 16  # connections taken at one wake-up, so that those that wait here have their turn
 LOOK = 0.5  # seconds between looks for deadlines
-NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-PAUSE = 0.05  # seconds before accepting is tried again where no descriptor was left
+MOST_FAILURES = 200  # in a row, after which the selector is taken for broken
+FAIR = 1.0  # seconds after which a connection without a head makes room for a new one: a head is one packet
 GOODBYE = 0.5  # seconds in which kept connections may still bring a request when the server stops: its answer says that it was the last
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,6 @@ class Connections:
 
     def __init__(self, server: Any, listener: socket.socket) -> None:
         self._server = server
-        self._listener = listener
         self._guard = threading.Lock()  # of the selector's table and of the three below
         self._selector = selectors.DefaultSelector()
         self._arriving: dict[Connection, float] = {}  # something came, or has to come at once: until when the head has to be whole
@@ -44,15 +42,13 @@ class Connections:
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self._selector.register(listener, selectors.EVENT_READ)
-        self._accepting = True
-        self._paused_until = 0.0  # monotonic
-        self._told = float("-inf")  # monotonic
+        self._accepting = Accepting(server, listener, self._selector, begin=self._begin, make_room=self._make_room)
+        self._look_at = 0.0  # monotonic, for deadlines
         self._stopped = False
         self._refusing = False
         self._refused = threading.Event()
         self._ended = threading.Event()
-        self._handshakes = Handshakes(self._shaken) if server.tls is not None else None
+        self._handshakes = Handshakes(self._shake) if server.tls is not None else None
 
     # --- counts -----------------------------------------------------------------------------------------------------
 
@@ -67,14 +63,21 @@ class Connections:
         return len(self._idle)
 
     @property
-    def sending(self) -> int:
-        """Those whose client has to read before more of a response can be sent."""
-        return len(self._sending)
+    def silent(self) -> int:
+        """Those that have brought no whole request: new ones, kept ones. Of one moment."""
+        with self._guard:
+            return len(self._arriving) + len(self._idle)
 
     # --- coming and going -------------------------------------------------------------------------------------------
 
     def put(self, connection: Connection) -> None:
-        """A thread is done with a connection that stays open."""
+        """A thread is done with a connection that stays open. Raises nothing: the thread would not survive it."""
+        try:
+            self._put(connection)
+        except Exception:
+            self._give_up(connection)
+
+    def _put(self, connection: Connection) -> None:
         if connection.wants_write:
             self._wait(connection, self._sending, None, selectors.EVENT_WRITE)
         elif connection.has_head() or (connection.is_tls and connection.receive() is Arrival.HEAD):
@@ -87,12 +90,14 @@ class Connections:
             self._wait(connection, self._idle, time.monotonic() + self._server.timeout)
 
     def _wait(self, connection: Connection, among: dict[Connection, Any], until: float | None, event: int = selectors.EVENT_READ) -> None:
-        try:
-            with self._guard:
+        with self._guard:
+            among[connection] = until  # first: the loop looks there as soon as something comes
+            try:
                 self._selector.register(connection.socket, event, connection)
-                among[connection] = until
-        except (OSError, ValueError, KeyError):  # it was shut down meanwhile, or the server is closed
-            connection.close()
+                return
+            except (OSError, ValueError, KeyError):  # it was shut down meanwhile, or the server is closed
+                del among[connection]
+        connection.close()
 
     def _take(self, connection: Connection) -> None:
         with self._guard:
@@ -100,6 +105,12 @@ class Connections:
                 self._selector.unregister(connection.socket)
             for among in (self._arriving, self._idle, self._sending):
                 among.pop(connection, None)
+
+    def _give_up(self, connection: Connection) -> None:
+        """In an `except`: whatever it was, the others are looked after."""
+        log.error("a connection is given up: peer=%s", connection.remote_addr, exc_info=True)
+        self._take(connection)
+        connection.close()
 
     def _hand_over(self, connection: Connection) -> None:
         try:
@@ -112,27 +123,41 @@ class Connections:
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Look after them until `stop`."""
+        """Look after them until `stop`, whatever happens to one of them. Raises where nothing works any more."""
+        failures = 0
         try:
-            look_at = 0.0
             while not self._stopped:
-                for key, _ in self._selector.select(LOOK if self._accepting else PAUSE):
-                    if isinstance(key.data, Connection):
-                        self._come_forward(key.data)
-                    elif key.fileobj is self._listener:
-                        self._accept()
-                    else:
-                        self._woken.recv(64)
-                if self._refusing and not self._refused.is_set():
-                    self._let_go_of_listener()
-                now = time.monotonic()
-                if now >= look_at:
-                    look_at = now + LOOK
-                    self._send_away(now)
-                if not self._accepting and 0 < self._paused_until <= now:
-                    self._accept_again()
+                try:
+                    self._turn()
+                    failures = 0
+                except Exception:
+                    failures += 1
+                    if failures == MOST_FAILURES:
+                        raise
+                    log.exception("the connections could not be looked after")
+                    time.sleep(PAUSE)
         finally:
+            self._let_go_of_listener()
             self._ended.set()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(PAUSE if self._accepting.is_paused else LOOK):
+            if isinstance(key.data, Connection):
+                try:
+                    self._come_forward(key.data)
+                except Exception:
+                    self._give_up(key.data)
+            elif key.fileobj is self._accepting.listener:
+                self._accepting.accept()
+            else:
+                self._woken.recv(64)
+        if self._refusing and not self._refused.is_set():
+            self._let_go_of_listener()
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            self._send_away(now)
+        self._accepting.go_on(now)
 
     def _come_forward(self, connection: Connection) -> None:
         """Something can be read from it, or written to it."""
@@ -158,69 +183,30 @@ class Connections:
         else:
             connection.close()
 
-    def _accept(self) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                sock, address = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._cannot_accept(error)
-                return
-            self._server.accepted += 1
-            self._begin(sock, address)
-
-    def _begin(self, sock: socket.socket, address: Any) -> None:
-        server = self._server
+    def _begin(self, connection: Connection) -> None:
+        """A new one."""
         try:
-            sock.setblocking(False)
-            if sock.family != socket.AF_UNIX and server.nodelay:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if server.tls is not None:
-                sock = server.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        except (OSError, ValueError):  # it went away again
-            sock.close()
-            return
-        peer, port = (address[0], address[1]) if isinstance(address, tuple) else ("unix", None)
-        connection = Connection(server, sock, peer, port)
-        if len(server.open_connections) >= server.max_connections and not self._make_room():
-            server.refused += 1
-            connection.refuse("503 Too many connections")
-            connection.close()
-            return
-        server.open_connections.add(connection)
-        arrival = Arrival.PARTLY if connection.is_tls else connection.receive()
-        if arrival is Arrival.PARTLY:
-            self._wait(connection, self._arriving, time.monotonic() + server.head_timeout)
-        elif arrival is Arrival.HEAD:
-            self._hand_over(connection)
-        else:
-            connection.close()
+            arrival = Arrival.PARTLY if connection.is_tls else connection.receive()
+            if arrival is Arrival.PARTLY:
+                self._wait(connection, self._arriving, time.monotonic() + self._server.head_timeout)
+            elif arrival is Arrival.HEAD:
+                self._hand_over(connection)
+            else:
+                connection.close()
+        except Exception:
+            self._give_up(connection)
 
     def _make_room(self) -> bool:
-        """Close the connection that is idle longest; it may end at any time. Whether there was one."""
+        """Close the connection that is idle longest, which may end at any time; else one that had time for its head. Whether there was one."""
         with self._guard:
             connection = next(iter(self._idle), None)
-        if connection is None:
-            return False
+            if connection is None:
+                connection, until = next(iter(self._arriving.items()), (None, 0.0))
+                if connection is None or until > time.monotonic() + self._server.head_timeout - FAIR:
+                    return False
         self._take(connection)
         connection.close()
         return True
-
-    def _cannot_accept(self, error: OSError) -> None:
-        """A connection waits that cannot be taken: trying again at once would do nothing else any more."""
-        now = time.monotonic()
-        if now - self._told >= 10:
-            self._told = now
-            hint = "; raise the limit of open files (ulimit -n)" if error.errno in NO_DESCRIPTOR else ""
-            log.error("no new connection can be accepted: reason=%s%s", error.strerror, hint)
-        self._make_room()
-        self._selector.unregister(self._listener)
-        self._accepting, self._paused_until = False, now + PAUSE
-
-    def _accept_again(self) -> None:
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._accepting, self._paused_until = True, 0.0
 
     def _send_away(self, now: float) -> None:
         """End those whose time is over."""
@@ -234,14 +220,18 @@ class Connections:
                 connection.refuse("408 The head of the request did not arrive in time")
             connection.close()
 
-    def _shaken(self, connection: Connection, arrival: Arrival) -> None:
-        """A handshake went on, in a thread of `Handshakes`."""
-        if arrival is Arrival.HEAD:
-            self._hand_over(connection)
-        elif arrival is Arrival.NOTHING:
-            connection.close()
-        else:
-            self._wait(connection, self._arriving, connection.since + self._server.head_timeout)
+    def _shake(self, connection: Connection) -> None:
+        """Go on with a handshake, in a thread of `Handshakes`. Raises nothing."""
+        try:
+            arrival = connection.shake_hands()
+            if arrival is Arrival.HEAD:
+                self._hand_over(connection)
+            elif arrival is Arrival.NOTHING:
+                connection.close()
+            else:
+                self._wait(connection, self._arriving, connection.since + self._server.head_timeout)
+        except Exception:
+            self._give_up(connection)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -250,13 +240,10 @@ class Connections:
         self._refusing = True
         self._nudge()  # the loop may be taking one just now: it closes the listener itself
         if not self._refused.wait(10 * LOOK):
-            self._listener.close()
+            self._accepting.listener.close()
 
     def _let_go_of_listener(self) -> None:
-        with suppress(KeyError, ValueError):
-            self._selector.unregister(self._listener)
-        self._accepting, self._paused_until = False, 0.0
-        self._listener.close()
+        self._accepting.end()
         self._refused.set()
 
     def stop(self) -> None:
@@ -264,15 +251,15 @@ class Connections:
         self._stopped = True
         self._nudge()
         self._ended.wait(10 * LOOK)
-        with self._guard:
+        with self._guard:  # who comes here now finds the selector closed
             left = [*self._arriving, *self._idle, *self._sending]
+            with suppress(OSError):
+                self._selector.close()
         for connection in left:
             self._take(connection)
             connection.close()
         if self._handshakes is not None:
             self._handshakes.stop()
-        with suppress(OSError):
-            self._selector.close()
         self._woken.close()
         self._wake.close()
 

@@ -49,6 +49,8 @@ _SINGLE = {b"Authorization", b"Content-Length", b"Content-Type", b"Host", b"Tran
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]*|\[[A-Za-z0-9:.%_~-]+\])(?::[0-9]*)?")
+_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e\x80-\xff]+ HTTP/[0-9]\.[0-9]\r\n")
 
 
 def read_fields(lines: Lines) -> dict[bytes, bytes]:
@@ -90,6 +92,8 @@ def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 
         return "413 Content Too Large"
     if protocol == "HTTP/1.1" and b"Host" not in fields:
         return "400 Missing Host"
+    if not _HOST.fullmatch(fields.get(b"Host", b"")):
+        return "400 Malformed Host"
     return ""
 
 
@@ -134,11 +138,19 @@ class Request(HTTPRequest):
         if head[:2] == b"\r\n":  # of which Cheroot would forgive another one
             self.simple_response("400 Bad Request", "Empty lines before the request")
             return False
+        if _LINE.match(head) is None:  # Cheroot strips the line, and takes any bytes for a method, any number for a version
+            self.simple_response("400 Bad Request", "Malformed Request-Line")
+            return False
         try:
-            return bool(super().read_request_line())  # type: ignore[no-untyped-call]  # Cheroot's stubs
+            if not super().read_request_line():  # type: ignore[no-untyped-call]  # Cheroot's stubs
+                return False
         except ValueError:
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
+        if not self.uri.startswith(b"/"):  # OPTIONS *, of which Cheroot makes a path
+            self.simple_response("400 Bad Request", "The target of the request has to be a path")
+            return False
+        return True
 
     def read_request_headers(self) -> bool:
         """Read the fields, decide about the connection. False where the request was refused."""
@@ -173,7 +185,7 @@ class Request(HTTPRequest):
         """The head of the response. Who has not been read to the end by now is not read any more."""
         names: dict[bytes, bytes] = {name.lower(): value for name, value in self.outheaders}
         status = int(self._status[:3])
-        self.has_body = self.method != b"HEAD" and status >= 200 and status not in (204, 205, 304)
+        self.has_body = self.method != b"HEAD" and status >= 200 and status not in (204, 304)
         if self.rfile.remaining or names.get(b"connection", b"").lower() == b"close" or not self.server.can_add_keepalive_connection:
             self.close_connection = True
         self.conn.is_lingering = bool(self.rfile.remaining)

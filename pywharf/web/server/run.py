@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LONG_GOODBYE = 5.0  # seconds, where another worker stands in already: nobody who was let in here is to notice it
+FOR_FILES = 256  # descriptors that connections leave, at least, where there are twice as many
 MOST_DESCRIPTORS = 65536  # each thread keeps one open for each repository's index, besides its connection
 
 log = logging.getLogger(__name__)
@@ -189,9 +190,18 @@ class Server(CherootServer):
         """Begin with the listener that is there already; Cheroot would make one of its own, and believe whatever LISTEN_PID says."""
         self._interrupt = None
         self._listener.setblocking(False)  # another worker may have taken the connection that woke this one
+        self._leave_descriptors()
         self._connections = Connections(self, self._listener)
         self.requests.start()
         self.ready = True
+
+    def _leave_descriptors(self) -> None:
+        """Connections alone must not take up all the descriptors there are: who works on a request opens files."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        most = limit - max(limit // 4, min(limit // 2, FOR_FILES))
+        if limit != resource.RLIM_INFINITY and most < self.max_connections:
+            log.warning("max_connections is lowered: connections=%d, since only %d files may be open (ulimit -n)", most, limit)
+            self.max_connections = most
 
     def serve(self) -> None:
         """Look after connections until `stop`."""
@@ -215,7 +225,9 @@ class Server(CherootServer):
         self.lingering.close(min(1.0, self.shutdown_timeout))
 
     def _is_done(self) -> bool:
-        return not (self._connections.sending or self.requests.busy or self.requests.waiting)
+        """Whether all who are still here have brought no request. Who changes sides while this is counted is not missed in this order."""
+        open_ = len(self.open_connections)
+        return open_ <= self._connections.silent
 
     @staticmethod
     def _wait_until(is_so: Callable[[], bool], longest: float) -> None:

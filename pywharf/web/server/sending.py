@@ -8,6 +8,7 @@ A file goes from the disk to the socket inside the kernel where that is possible
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -21,7 +22,10 @@ from typing import Protocol
 from pywharf.web.server.pace import Pace
 
 PATIENCE = 20  # milliseconds a thread waits for a client to take more, before the connection waits alone
+TURN = 0.1  # seconds after which a thread does not wait any more: a client that takes a little every 19 ms would keep it
+RECORD = 16 * 1024  # bytes given to OpenSSL at a time: of a piece of several records it does not tell how much is out
 SENDFILE_MOST = 16 * 1024 * 1024  # bytes one system call may send: a thread is not lost in it
+NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # some file systems cannot
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 log = logging.getLogger(__name__)
@@ -43,7 +47,10 @@ class Answered(Protocol):
 
 
 class Outgoing:
-    """One response: what the application gave, and how much of it is out. Worked on by one thread at a time."""
+    """One response: what the application gave, and how much of it is out. Worked on by one thread at a time.
+
+    Nothing of the application is called before `go_on`, so that whoever has made one can close it.
+    """
 
     def __init__(self, sock: socket.socket, request: Answered, response: Iterable[bytes], pace: Pace) -> None:
         """sock: does not block."""
@@ -51,14 +58,16 @@ class Outgoing:
         self._request = request
         self._pace = pace
         self._response = response
-        self._pieces: Iterator[bytes] = iter(response)
+        self._pieces: Iterator[bytes] | None = None
         self._left = memoryview(b"")  # what goes out next
-        self._part = None if isinstance(sock, ssl.SSLSocket) else _file_part(response)
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
+        self._part: FilePart | None = None
         self._declared: int | None = None  # bytes of the body, as its head says
         self._given = 0  # bytes of the body that the application gave
         self._ended = False  # the application has no more
         self._began = self._last = time.monotonic()
         self._sent = 0  # bytes, with the head
+        self._turn_ends = 0.0  # monotonic
 
     @property
     def deadline(self) -> float:
@@ -66,42 +75,51 @@ class Outgoing:
         return self._pace.end(self._began, self._sent, self._last)
 
     def go_on(self) -> bool:
-        """Send what can be sent. True where all of it is out; False where the client has to read first. Raises OSError."""
+        """Send what can be sent. True where all of it is out; False where the client has to read first.
+
+        Raises OSError, and whatever the application does.
+        """
+        self._turn_ends = time.monotonic() + TURN
+        if self._pieces is None:
+            self._pieces = iter(self._response)
+            self._part = None if self._is_tls else _file_part(self._response)
         while self._flush():
             if self._ended:
                 return True
-            if self._part is not None and self._request.sent_headers:
-                if not self._send_file(self._part):
-                    return False
-                self._part = None
-                self._end()
-            else:
-                self._next()
+            if self._part is None or not self._request.sent_headers:
+                self._next(self._pieces)
+            elif self._request.chunked_write:
+                self._part = None  # between chunks goes only what was read here
+            elif not self._send_file(self._part):
+                return False
         return False
 
     def close(self) -> None:
-        """Let go of what the application gave, once, whatever came of it."""
+        """Let go of what the application gave, once, whatever came of it. Raises nothing."""
         response, self._response = self._response, ()
         close = getattr(response, "close", None)
         if close is not None:
-            close()
+            try:
+                close()
+            except Exception:
+                log.exception("a response could not be closed")
 
     # --- within -----------------------------------------------------------------------------------------------------
 
-    def _next(self) -> None:
+    def _next(self, pieces: Iterator[bytes]) -> None:
         """Take the next piece from the application; the head goes out with the first."""
         if self._part is not None:
             piece: bytes | None = b""
         else:
-            piece = next(self._pieces, None)
+            piece = next(pieces, None)
             if piece == b"":
                 return  # WSGI lets an application say so that it has nothing yet
         head = b""
         if not self._request.sent_headers:
-            self._request.sent_headers = True
             head = self._request.head()
+            self._request.sent_headers = True
             self._declared = self._request.declared_length()
-        if piece is None:
+        if piece is None or not self._request.has_body:  # also an application that gives one to a HEAD does not send it
             self._left = memoryview(head + (b"0\r\n\r\n" if self._request.chunked_write else b""))
             self._end()
             return
@@ -124,7 +142,7 @@ class Outgoing:
         waited = False
         while self._left:
             try:
-                sent = self._socket.send(self._left)
+                sent = self._socket.send(self._left[:RECORD] if self._is_tls else self._left)
             except WOULD_BLOCK:
                 if waited or not self._is_taken_soon():
                     return False
@@ -137,6 +155,8 @@ class Outgoing:
 
     def _send_file(self, part: FilePart) -> bool:
         """Send the rest of a part of a file; False where the client has to read first."""
+        if self._declared is not None and self._given + part.left > self._declared:
+            raise ConnectionAbortedError("the application gave more than its Content-Length")
         waited = False
         while part.left:
             try:
@@ -146,12 +166,22 @@ class Outgoing:
                     return False
                 waited = True
                 continue
+            except OSError as error:
+                if error.errno in NO_SENDFILE and not self._given:
+                    self._part = None  # as the application reads it, then
+                    return True
+                if error.errno == errno.EIO:
+                    log.error("response cut short: a file cannot be read (%s)", error.strerror)  # nobody else would tell
+                raise
             if not sent:
+                log.error("response cut short: a file ended %d bytes before its size", part.left)
                 raise ConnectionAbortedError("a file ended before its size")
             part.took(sent)
             self._given += sent
             self._moved(sent)
             waited = False
+        self._part = None
+        self._end()
         return True
 
     def _moved(self, sent: int) -> None:
@@ -160,6 +190,8 @@ class Outgoing:
 
     def _is_taken_soon(self) -> bool:
         """Whether the client makes room within a moment: one that keeps up need not be waited for anywhere else."""
+        if time.monotonic() >= self._turn_ends:
+            return False
         poll = select.poll()
         poll.register(self._socket, select.POLLOUT)
         return bool(poll.poll(PATIENCE))

@@ -48,8 +48,8 @@ class Threads(threadpool.ThreadPool):
         return workers
 
     def put(self, obj: Connection) -> None:
-        """Let a thread work on what the connection brought. Raises queue.Full."""
-        if self._queue.qsize() >= self._queue_size:
+        """Let a thread work on what the connection brought. Raises queue.Full, but for one whose response has begun: it cannot be refused."""
+        if self._queue.qsize() >= self._queue_size and not obj.wants_write:
             raise queue.Full
         self._queue.put(obj)
 

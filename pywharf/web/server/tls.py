@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pywharf.errors import ConfigInvalid
 
 if TYPE_CHECKING:
-    from pywharf.web.server.connection import Arrival, Connection
+    from pywharf.web.server.connection import Connection
 
 THREADS = 2
 
@@ -66,10 +66,10 @@ def _is_missing(path: str) -> bool:
 
 
 class Handshakes:
-    """The threads that take the steps of handshakes. on_step: is told, in one of them, what came of each."""
+    """The threads that take the steps of handshakes. step: takes one, and raises nothing."""
 
-    def __init__(self, on_step: Callable[[Connection, Arrival], None]) -> None:
-        self._on_step = on_step
+    def __init__(self, step: Callable[[Connection], None]) -> None:
+        self._step = step
         self._queue: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"tls {number}", daemon=True) for number in range(THREADS)]
         for thread in self._threads:
@@ -85,4 +85,4 @@ class Handshakes:
 
     def _work(self) -> None:
         while (connection := self._queue.get()) is not None:
-            self._on_step(connection, connection.shake_hands())
+            self._step(connection)

@@ -164,7 +164,7 @@ def test_a_limit_set_for_all_bodies_is_kept_unread(start: Starting, small_app: S
     with start(max_request_body_size=5) as address:
         statuses = []
         for body in (b"12345", b"123456"):
-            connection = http.client.HTTPConnection(address, timeout=5)
+            connection = http.client.HTTPConnection(address, timeout=60)
             connection.request("POST", "/read", body)
             statuses.append(connection.getresponse().status)
             connection.close()

@@ -171,7 +171,7 @@ def test_a_network_that_goes_away_ends_one_connection_and_not_the_thread() -> No
     settle(lambda: server.fileno() == -1)
 
 
-def settle(condition: Callable[[], bool], within: float = 10) -> None:
+def settle(condition: Callable[[], bool], within: float = 30) -> None:
     """Wait until it holds."""
     end = time.monotonic() + within
     while not condition():
