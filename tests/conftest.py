@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+from needles.plugin import NeedlePlugin
 
 # A slow machine is no bug. The automatic check tries the same examples each time, people's machines go on looking.
 # PYWHARF_TEST_EXAMPLES: how many, where a hundred on one Python are enough for all.
@@ -15,6 +16,15 @@ settings.register_profile("pywharf", deadline=None, derandomize="CI" in os.envir
 settings.load_profile("pywharf")
 
 pytest.register_assert_rewrite("pywharf.testing.backend_suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--needles", action="store_true", help="look for the secrets of each test in what it leaves behind")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--needles"):
+        config.pluginmanager.register(NeedlePlugin(config), "needles")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,6 +33,8 @@ from pywharf.testing.distributions import make_wheel
 from pywharf.testing.memory import MemoryBackend, MemoryConfig, MemoryPlugin
 from pywharf.wharf import Generation, Wharf
 
+pytestmark = pytest.mark.any_python
+
 DEMO = ProjectName("demo")
 WHEEL = make_wheel("demo", "1.0")
 FOLLOW = wharf.FOLLOW
@@ -296,7 +298,7 @@ def test_a_storage_that_cannot_be_asked_now_is_no_reason_to_refuse(server: Wharf
     server.initialize(config("away"), "")
 
     assert names(server) == {"away"}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert not the(server, "away").health().ready
 
 

@@ -182,7 +182,7 @@ def test_hostile_amounts_of_headers_cost_little() -> None:
         parsed(MINIMAL + "a:\n" * (MAX_HEADER_LINES + 1))
     parsed(MINIMAL + "".join(f"h{number}: x\n" for number in range(20_000)) + "\n" + "\n" * 4_000_000)
 
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_long_run_of_spaces_is_read_in_one_pass() -> None:
@@ -194,7 +194,7 @@ def test_a_long_run_of_spaces_is_read_in_one_pass() -> None:
 
     assert metadata.requires_dist == (value,)
     assert metadata.classifiers == ("a b c",)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))

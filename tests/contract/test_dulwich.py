@@ -14,6 +14,8 @@ from dulwich.pack import PackChunkGenerator, UnpackedObject, apply_delta, create
 from dulwich.repo import Repo
 from pywharf_github.pack_objects import blob_from_file, blob_id, from_object
 
+pytestmark = pytest.mark.any_python
+
 
 def pack_of(*objects: UnpackedObject) -> bytes:
     return b"".join(PackChunkGenerator(DEFAULT_OBJECT_FORMAT, num_records=len(objects), records=iter(objects)))

@@ -124,7 +124,8 @@ def check(url: str, wheels: Sequence[Distribution], outcome: Outcome) -> None:
         assert get(url, f"/simple/{project}/{name}.metadata").startswith(b"Metadata-Version")
 
 
-@pytest.mark.parametrize("servers", [1, 2])
+# One alone is in the ordinary run by the test of crashes; its undisturbed figure is `tox -e slow -- -s tests/live/test_concurrent_uploads.py`.
+@pytest.mark.parametrize("servers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_of_a_thousand_files_by_sixteen_uploaders_each_is_listed_once_and_none_is_lost(
     servers: int, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

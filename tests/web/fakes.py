@@ -20,8 +20,8 @@ from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import DistributionRecord, ProjectStatus, Sha256, SideFile
 from pywharf.repository.audit import Requester
 from pywharf.repository.changes import Uploaded
-from pywharf.repository.notices import Notice
 from pywharf.repository.health import Health
+from pywharf.repository.notices import Notice
 from pywharf.wharf import Wharf
 
 READ, WRITE = "read-me", "write-me"
