@@ -74,8 +74,8 @@ class Connections:
         """A thread is done with a connection that stays open. Raises nothing: the thread would not survive it."""
         try:
             self._put(connection)
-        except Exception:
-            self._give_up(connection)
+        except Exception as error:
+            self._give_up(connection, error)
 
     def _put(self, connection: Connection) -> None:
         if connection.wants_write:
@@ -106,9 +106,9 @@ class Connections:
             for among in (self._arriving, self._idle, self._sending):
                 among.pop(connection, None)
 
-    def _give_up(self, connection: Connection) -> None:
-        """In an `except`: whatever it was, the others are looked after."""
-        log.error("a connection is given up: peer=%s", connection.remote_addr, exc_info=True)
+    def _give_up(self, connection: Connection, error: Exception) -> None:
+        """Whatever it was, the others are looked after."""
+        log.error("a connection is given up: peer=%s", connection.remote_addr, exc_info=error)
         self._take(connection)
         connection.close()
 
@@ -145,8 +145,8 @@ class Connections:
             if isinstance(key.data, Connection):
                 try:
                     self._come_forward(key.data)
-                except Exception:
-                    self._give_up(key.data)
+                except Exception as error:
+                    self._give_up(key.data, error)
             elif key.fileobj is self._accepting.listener:
                 self._accepting.accept()
             else:
@@ -193,8 +193,8 @@ class Connections:
                 self._hand_over(connection)
             else:
                 connection.close()
-        except Exception:
-            self._give_up(connection)
+        except Exception as error:
+            self._give_up(connection, error)
 
     def _make_room(self) -> bool:
         """Close the connection that is idle longest, which may end at any time; else one that had time for its head. Whether there was one."""
@@ -230,8 +230,8 @@ class Connections:
                 connection.close()
             else:
                 self._wait(connection, self._arriving, connection.since + self._server.head_timeout)
-        except Exception:
-            self._give_up(connection)
+        except Exception as error:
+            self._give_up(connection, error)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

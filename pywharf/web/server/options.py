@@ -26,7 +26,7 @@ OPTIONS: Mapping[str, Option] = {
     "numthreads": Option(int, 32, "threads", "requests of one worker that are worked on at the same time", 1),
     "request_queue_size": Option(int, 1024, "connections", "connections that the kernel holds until they are accepted", 1),
     "max_connections": Option(
-        int, 16384, "connections", "connections of one worker that are open; beyond, idle ones are closed, then 503", 1
+        int, 16384, "connections", "connections of one worker that are open; beyond, idle ones are closed, then late ones, then 503", 1
     ),
     "accepted_queue_size": Option(int, 1024, "requests", "requests that wait for a thread; beyond, 503", 1),
     "keep_alive_conn_limit": Option(int, 8192, "connections", "idle connections that are kept for further requests"),

@@ -145,6 +145,7 @@ class Server(CherootServer):
         super().__init__(name[:2] if isinstance(name, tuple) else ("localhost", 0), app, server_name="pywharf")
         for option, value in values.items():
             setattr(self, option, value)
+        self.max_connections: int = values["max_connections"]
         self.tls = tls
         self.body_pace = Pace(values["timeout"], values["slow_grace"], values["min_rate"], values["body_timeout"])
         self.response_pace = Pace(values["timeout"], values["slow_grace"], values["min_rate"], values["response_timeout"])

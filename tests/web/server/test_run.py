@@ -292,6 +292,7 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, min(hard, 90)))
 run._allow_descriptors()
 print("limit", resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
+files = [open("/dev/null") for _ in range(60)]
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
@@ -303,6 +304,7 @@ def test_without_descriptors_the_log_is_not_flooded_and_the_server_recovers() ->
     with subprocess.Popen([sys.executable, "-c", FEW_DESCRIPTORS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "limit 90\n"  # raised as far as may be
+        assert "max_connections is lowered: connections=45" in server.stdout.readline()
         port = int(server.stdout.readline().rpartition(":")[2])
         idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(120)]
         time.sleep(1.5)
