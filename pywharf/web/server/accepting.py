@@ -16,6 +16,7 @@ from pywharf.web.server.connection import Connection
 ACCEPTS = 4  # connections taken at one wake-up, so that those that wait already have their turn
 BREATH = 0.001  # seconds after so many: those of a burst are for the other workers, too, which are just waking up
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+UNSENT = 128 * 1024  # bytes the kernel holds besides what is on its way; what it held of a slow reader's megabytes would pass for unread
 PAUSE = 0.05  # seconds before accepting is tried again where it failed
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Accepting:
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX and server.nodelay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             if server.tls is not None:
                 sock = server.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except (OSError, ValueError):  # it went away again
