@@ -88,7 +88,7 @@ class Changes:
     entries: Iterator[Entry]  # in any order; of one key the last given counts; read once
     cursor: Cursor  # good once `entries` is exhausted
     notice: str = ""  # what an operator has to know and no page shows, e.g. that the history was replaced; one sentence, no secret
-    doubt: str = ""  # what is wrong there although it can be read, e.g. that it may not be the one that is meant; told for as long as it is so
+    doubt: str = ""  # what is wrong there although it can be read, e.g. that it may not be the one that is meant; while it is so
 
 
 @dataclass
@@ -204,7 +204,7 @@ class Backend(ABC):
         return iter(())
 
     def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
-        """This server's own copy of a body, without a word to the storage; None where there is none, or none that may be shown. Needs READ.
+        """The server's own copy of a body, without a word to the storage; None where there is none, or none that may be shown. Needs READ.
 
         is_down: the storage cannot be asked at this moment, so that the right to read counts as it was last known. Default: there are
         no copies, as where bodies are always read from the storage itself.
