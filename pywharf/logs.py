@@ -18,7 +18,6 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote, quote_plus
 
 from pywharf.files import PRIVATE_FILE, locked
@@ -41,11 +40,6 @@ _HEADER = re.compile(r"""(authorization['"]?\s*[:=,]\s*b?['"]?)(?:[a-z]+\s+)?[^\
 _COOKIE = re.compile(r"""(cookie['"]?\s*[:=,]\s*b?['"]?)[^'"\r\n]+""", re.IGNORECASE)
 _BASIC = re.compile(r"\b(basic\s+)([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer\s+)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{8,}=*", re.IGNORECASE)
-
-if TYPE_CHECKING:
-    _TextHandler = logging.StreamHandler[TextIO]
-else:
-    _TextHandler = logging.StreamHandler  # takes no parameter on Python 3.10
 
 _spellings: set[str] = set()
 _looked_for: tuple[str, ...] = ()  # the same, for who reads it without the guard
@@ -113,6 +107,9 @@ def set_up(log_folder: Path | None, debug: bool, *, stderr_level: int = logging.
         root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.getLogger("pywharf").setLevel(logging.DEBUG if debug else logging.INFO)
+    # No line tells these, so nobody has to find them out for each event.
+    logging.logThreads = logging.logMultiprocessing = False
+    setattr(logging, "logAsyncioTasks", False)  # noqa: B010 - Python 3.12 and later
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -146,18 +143,16 @@ class OneLine(logging.Formatter):
         return _cut(printable(redact(line)))
 
 
-class StderrHandler(_TextHandler):
+class StderrHandler(logging.Handler):
     """Writes to whatever sys.stderr is at that moment."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]  # StreamHandler keeps an attribute, which would go stale
-        return sys.stderr
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def emit(self, record: logging.LogRecord) -> None:
         """A closed stderr stops nobody; and logging's own report would show the record unredacted."""
+        stream = sys.stderr
+        if stream is not None:  # as in a process that was started without one
+            with contextlib.suppress(OSError, ValueError):
+                stream.write(self.format(record) + "\n")
+                stream.flush()
 
 
 class SharedFileHandler(logging.Handler):
@@ -169,9 +164,11 @@ class SharedFileHandler(logging.Handler):
     def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, kept: int = KEPT_FILES) -> None:
         super().__init__()
         self._path = path
+        self._address = str(path)
         self._max_bytes = max_bytes
         self._kept = kept
         self._descriptor = -1
+        self._opened = (-1, -1)  # device and number of the file behind the descriptor
         self._reopen()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -194,23 +191,25 @@ class SharedFileHandler(logging.Handler):
         with contextlib.suppress(OSError):
             if self._descriptor >= 0:
                 os.close(self._descriptor)
-        self._descriptor = -1
+        self._descriptor, self._opened = -1, (-1, -1)
         super().close()
 
     def _current(self) -> os.stat_result | None:
         """The open file's status, or None where its name now leads elsewhere."""
         try:
-            ours, named = os.fstat(self._descriptor), os.lstat(self._path)
+            named = os.lstat(self._address)
         except OSError:
             return None
-        return ours if (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino) else None
+        # No other file gets the number of ours, to whatever name it may lead, while we have it open.
+        return named if (named.st_dev, named.st_ino) == self._opened else None
 
     def _reopen(self) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
         os.fchmod(descriptor, PRIVATE_FILE)
+        found = os.fstat(descriptor)
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor = descriptor
+        self._descriptor, self._opened = descriptor, (found.st_dev, found.st_ino)
 
     def _turn_over(self) -> None:
         try:

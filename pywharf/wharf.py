@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pywharf import stored_config
@@ -67,6 +67,12 @@ class Generation:
                 return False
             self._users += 1
             return True
+
+    def __enter__(self) -> Generation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     def leave(self) -> None:
         with self._guard:
@@ -137,15 +143,11 @@ class Wharf:
             self._generation = Generation(before.number + 1, {})  # for who comes too late
             before.retire(self._generation)
 
-    @contextlib.contextmanager
-    def hold(self) -> Iterator[Generation]:
-        """The generation of this moment, kept open until the end of the `with`."""
+    def hold(self) -> contextlib.AbstractContextManager[Generation]:
+        """The generation of this moment, for a `with`: kept open from now on until its end."""
         while not (generation := self._generation).enter():
             time.sleep(0.001)  # it was retired between these two steps: the next one is there already
-        try:
-            yield generation
-        finally:
-            generation.leave()
+        return generation
 
     # --- initialise -------------------------------------------------------------------------------------------------
 

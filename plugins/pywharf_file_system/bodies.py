@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from time import time as now
 from typing import BinaryIO
@@ -89,7 +91,8 @@ class Bodies:
         """Raises FileMissing; BackendUnavailable where what lies there cannot be it."""
         try:
             path = self._locate(file)
-            body = open(os.open(path, _READ), "rb")  # noqa: SIM115 - whoever asked closes it
+            # With a size said, Python does not ask whether it is a terminal.
+            body = open(os.open(path, _READ), "rb", io.DEFAULT_BUFFER_SIZE)  # noqa: SIM115 - whoever asked closes it
         except (FileNotFoundError, InvalidName) as error:
             raise FileMissing(file.name) from error
         found = os.fstat(body.fileno())
@@ -182,10 +185,7 @@ class Bodies:
 
     def _object(self, file: FileRef) -> Path:
         """Where a commit places this body. Raises InvalidName."""
-        if not _SHA256.fullmatch(file.sha256):
-            raise InvalidName(file.sha256, "not a sha256")
-        whose = hashlib.sha256(f"{_component(file.project)}/{_component(file.name)}".encode("utf-8", "surrogateescape")).hexdigest()
-        return self._objects / file.sha256[:2] / f"{file.sha256}.{whose[:16]}"
+        return _place_of(self._objects, file)
 
     def _shown(self, file: FileRef) -> Path:
         folder = self._packages / _component(file.project) if file.project else self._packages
@@ -210,6 +210,14 @@ class Bodies:
                 return True
             return found.st_size == file.size and _sha256_of(copy) == file.sha256
         return False
+
+
+@lru_cache(maxsize=2048)  # many installers ask for the same files
+def _place_of(objects: Path, file: FileRef) -> Path:
+    if not _SHA256.fullmatch(file.sha256):
+        raise InvalidName(file.sha256, "not a sha256")
+    whose = hashlib.sha256(f"{_component(file.project)}/{_component(file.name)}".encode("utf-8", "surrogateescape")).hexdigest()
+    return objects / file.sha256[:2] / f"{file.sha256}.{whose[:16]}"
 
 
 def _component(name: str) -> str:

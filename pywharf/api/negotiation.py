@@ -20,11 +20,10 @@ class PageFormat(Enum):
     HTML_V1 = "application/vnd.pypi.simple.v1+html"
     HTML = "text/html"
 
-    @property
-    def content_type(self) -> str:
-        """The value of the Content-Type header: always the real type, never an alias."""
-        # JSON is UTF-8 by definition and has no charset; HTML without one is guessed by browsers.
-        return self.value if self is PageFormat.JSON_V1 else f"{self.value}; charset=utf-8"
+    def __init__(self, media_type: str) -> None:
+        # The value of the Content-Type header: always the real type, never an alias. JSON is UTF-8 by definition and has no
+        # charset; HTML without one is guessed by browsers.
+        self.content_type = media_type if media_type.endswith("+json") else f"{media_type}; charset=utf-8"
 
 
 PAGE_TYPES = tuple(form.value for form in PageFormat)

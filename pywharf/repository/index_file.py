@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 
 from pywharf.errors import IndexNotReady
 from pywharf.repository.checks.names_confusable import LOOK_IN_SQL
@@ -42,11 +43,15 @@ class IndexDamaged(Exception):
     """The local index cannot be read and has to be built anew. Never leaves `repository/`."""
 
 
+_SAID = (sqlite3.Error, UnicodeDecodeError, IndexDamaged)  # of a build that is asked; SQLite's messages quote what is damaged
+
+
 class IndexFile:
     """One local index on disk. Everything that is asked of it goes through `connection` or `transaction`."""
 
     def __init__(self, path: Path, repository: str) -> None:
         self.path = path
+        self._address = str(path)
         self.repository = repository
         self._local = threading.local()
         self._closed = False
@@ -101,13 +106,9 @@ class IndexFile:
 
     # --- asked ------------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> _Asking:
         """The calling thread's connection; what SQLite says is told as IndexNotReady or IndexDamaged."""
-        build = self._build()
-        with self._told(build):
-            mine = self._mine(build)  # held until the end, so that close() elsewhere does not end it under us
-            yield mine.db
+        return _Asking(self)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -134,30 +135,46 @@ class IndexFile:
     def _told(self, build: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError, IndexDamaged) as error:  # SQLite's messages quote what is damaged
-            if self._build() != build:  # whatever SQLite made of files that went away under it
-                raise IndexNotReady(self.repository, "it is being built anew") from error
-            said = str(error)
-            if "locked" in said or "busy" in said:
-                raise IndexNotReady(self.repository, "it is busy") from error
-            if "disk is full" in said:
-                raise IndexNotReady(self.repository, "there is no room for it on the disk", retry_after=30) from error
-            if "unable to open" in said:  # no right, or no descriptor left: building it anew would mend neither
-                raise IndexNotReady(self.repository, "its file cannot be opened") from error
-            raise IndexDamaged(said) from error
+        except _SAID as error:
+            raise self.meaning(error, build) from error
 
-    def _mine(self, build: str) -> _Connection:
+    def meaning(self, error: Exception, build: str) -> IndexNotReady | IndexDamaged:
+        """What something says that SQLite said, or that was found damaged, while this build was asked."""
+        if self._build() != build:  # whatever SQLite made of files that went away under it
+            return IndexNotReady(self.repository, "it is being built anew")
+        said = str(error)
+        if "locked" in said or "busy" in said:
+            return IndexNotReady(self.repository, "it is busy")
+        if "disk is full" in said:
+            return IndexNotReady(self.repository, "there is no room for it on the disk", retry_after=30)
+        if "unable to open" in said:  # no right, or no descriptor left: building it anew would mend neither
+            return IndexNotReady(self.repository, "its file cannot be opened")
+        return IndexDamaged(said)
+
+    def mine(self) -> _Connection:
+        """The calling thread's connection to the build of this moment. Raises IndexNotReady, IndexDamaged."""
         if self._closed:
             raise IndexNotReady(self.repository, "it is closed")
         mine: _Connection | None = getattr(self._local, "connection", None)
         # Another file than the one opened: it was built anew by some process. Never across fork() either.
-        if mine is None or mine.build != build or mine.owner != os.getpid():
-            self._local.connection = None
+        if mine is not None and mine.inode is not None and mine.owner == os.getpid() and mine.inode == self._inode():
+            return mine
+        self._local.connection = None
+        build = self._build()
+        with self._told(build):
             mine = self._local.connection = self._open(build)
         return mine
 
+    def _inode(self) -> tuple[int, int] | None:
+        """Device and number of the file that the index is now: of no other file than the one that is open, as long as it is."""
+        try:
+            found = os.stat(self._address)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _open(self, build: str) -> _Connection:
-        found = _Connection(self.path, build)
+        found = _Connection(self.path, build, self._inode())
         if self._build() != build:
             # Opened while it was being replaced: what it shows may be older than what was seen before.
             found.close()
@@ -171,11 +188,29 @@ class IndexFile:
         return build
 
 
+class _Asking:
+    """The calling thread's connection in a `with`: a class, since every request asks, and a generator's context takes three times as long."""
+
+    __slots__ = ("_file", "_mine")
+
+    def __init__(self, file: IndexFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._mine = self._file.mine()  # held until the end, so that close() elsewhere does not end it under us
+        return self._mine.db
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, _SAID):
+            raise self._file.meaning(error, self._mine.build) from error
+
+
 class _Connection:
     """One thread's connection to one build of the file. Raises IndexDamaged where the file is of another version."""
 
-    def __init__(self, path: Path, build: str) -> None:
+    def __init__(self, path: Path, build: str, inode: tuple[int, int] | None) -> None:
         self.build = build
+        self.inode = inode
         self.owner = os.getpid()
         # mode=rw: a file that is missing is never made here. close() may come from another thread.
         self.db = sqlite3.connect(

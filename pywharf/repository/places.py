@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 
 from pywharf.errors import BackendUnavailable
 
@@ -34,9 +33,12 @@ class Places:
             if self._inside >= self._most and time.monotonic() >= self._moved + STUCK:
                 raise self._refusal()
 
-    @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
+    def taken(self) -> contextlib.AbstractContextManager[object]:
         """A place until the end of the `with`. Raises BackendUnavailable where none is to be had."""
+        return _Place(self)
+
+    def take(self) -> None:
+        """A place that is given back by `leave`. Raises BackendUnavailable where none is to be had."""
         end = time.monotonic() + LONGEST
         with self._changed:
             while self._inside >= self._most:
@@ -46,13 +48,27 @@ class Places:
                 self._changed.wait(left)
             self._inside += 1
             self._moved = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._moved = time.monotonic()
-                self._changed.notify()
+
+    def leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._moved = time.monotonic()
+            self._changed.notify()
 
     def _refusal(self) -> BackendUnavailable:
         return BackendUnavailable(self._reason, retry_after=5)
+
+
+class _Place:
+    """One of them in a `with`: a class, since every file that is sent takes one."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def __enter__(self) -> None:
+        self._places.take()
+
+    def __exit__(self, *_: object) -> None:
+        self._places.leave()

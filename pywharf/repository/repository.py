@@ -18,7 +18,7 @@ from pywharf.keys import load_key
 from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, matches_a_pattern, metadata_filename, parse_filename
 from pywharf.model.project import ProjectDetail, ProjectList
-from pywharf.model.record import DistributionRecord, ProjectStatus
+from pywharf.model.record import ProjectStatus
 from pywharf.repository.admission import Admitted, admit
 from pywharf.repository.attesting import Attesting
 from pywharf.repository.audit import ON_THIS_MACHINE, Audit, Requester
@@ -36,6 +36,7 @@ from pywharf.repository.new_names import NewNames
 from pywharf.repository.places import Places
 from pywharf.repository.releases import Releases
 from pywharf.repository.rights import Rights
+from pywharf.repository.served_files import ServedFiles
 from pywharf.repository.shown_storage import ShownStorage
 from pywharf.repository.sync import NOT_ALLOWED_TO_READ, Synchroniser
 from pywharf.repository.uploads import Uploads
@@ -62,6 +63,7 @@ class Repository:
         self._breaker = Breaker(self.name, counting=counting)
         self._guarded = GuardedBackend(self._backend, self._breaker)
         self._index = LocalIndex(layout.index / f"{self.name}.sqlite", self.name, NamesSeen(layout.names / self.name))
+        self._served = ServedFiles(self._index)
         self._shown = ShownStorage(layout.index / f"{self.name}.storage", self.config)
         self.catalogue = Catalogue(layout.index / f"{self.name}.catalogue.sqlite", self.name, self._index, self._told)
         interval = self.config.sync_index_interval
@@ -132,18 +134,7 @@ class Repository:
             return None
         if name.project != project:
             return None
-
-        def look() -> FileRef | None:
-            picture = self._index.picture(project, name.key)
-            record = picture.document
-            if not isinstance(record, DistributionRecord) or record.filename != name.filename or not picture.status.offers_files:
-                return None
-            if not wants_metadata:
-                return FileRef(project, record.filename, record.sha256, record.size)
-            side = record.metadata
-            return None if side is None else FileRef(project, side.name, side.sha256, side.size)
-
-        return self._surely(look)
+        return self._surely(lambda: self._served.find(project, name, metadata=wants_metadata))
 
     def find_provenance(self, project: ProjectName, version: str, filename: str) -> FileRef | None:
         """The provenance object of a distribution file (PEP 740); None as for `find_file`, and where it has none."""
@@ -264,13 +255,16 @@ class Repository:
 
     def _surely(self, look: Callable[[], Found | None]) -> Found | None:
         """Look; where that finds nothing, ask the storage before saying so."""
-        with self._told():
+        self._check_shown()
+        try:
             found = look()
             if found is not None:
                 return found
             if not self._sync.look() and self._sync.staleness() > self._server.redirect_max_staleness:
                 raise IndexNotReady(self.name, f"its storage has not answered for too long ({self._sync.problem})", retry_after=10)
             return look()
+        except IndexDamaged as error:
+            raise self._mended() from error
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -278,13 +272,20 @@ class Repository:
 
         Nor is one that was filled from another storage, which this name stood for before.
         """
-        if not self._is_shown():
-            raise IndexNotReady(self.name, "it was configured anew, and its storage has not been read yet")
+        self._check_shown()
         try:
             yield
         except IndexDamaged as error:
-            self._sync.mend_soon()
-            raise IndexNotReady(self.name, "it is damaged and being built anew") from error
+            raise self._mended() from error
+
+    def _mended(self) -> IndexNotReady:
+        """Have the damaged index built anew; what to say until then."""
+        self._sync.mend_soon()
+        return IndexNotReady(self.name, "it is damaged and being built anew")
+
+    def _check_shown(self) -> None:
+        if not self._is_shown():
+            raise IndexNotReady(self.name, "it was configured anew, and its storage has not been read yet")
 
     def _is_shown(self) -> bool:
         """Whether the local index is this storage's."""

@@ -2,7 +2,7 @@
 
 Bottle keeps the routes and finds them; the rest is ours, since what Bottle believes of a request (X-Forwarded-Host, paths that
 are not UTF-8, forms of any size) and tells of an error is not what strangers should get. A faster answer to the hot GETs can
-stand in `_answer` in front of the routes, if it goes through `Callers.identify` as they do.
+stand in `_answer` in front of the routes, if it goes through `Callers.identify` as they do; `hot_routes` finds theirs without Bottle.
 
 A request works on one generation of the repositories from its begin until its response is closed.
 """
@@ -15,7 +15,6 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import bottle
@@ -29,6 +28,8 @@ from pywharf.web.errors import MethodNotAllowed, NotFound
 from pywharf.web.feeds import Feeds
 from pywharf.web.files import DistributionFiles
 from pywharf.web.forwarding import trusted_proxies
+from pywharf.web.held import Held
+from pywharf.web.hot_routes import HOT_ROUTES, hot_route
 from pywharf.web.login import Login
 from pywharf.web.metrics import readings
 from pywharf.web.metrics.counts import Counts
@@ -60,6 +61,7 @@ Handler = Callable[..., Response]
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("pywharf.access")
+ACCESS_LINE = "%s status=%d repository=%s bytes=%d ms=%.1f peer=%s"
 
 
 def make_app(
@@ -91,6 +93,7 @@ class App:
         for source in (readings.of_wharf(wharf), readings.of_sessions(sessions, wharf), readings.of_page_cache(cache)):
             metrics.watch(source)
         self._bottle = bottle.Bottle()
+        self._hot: dict[str, Handler] = {}  # by the address of the route
         extra_index_url = settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else ""
         public_url = settings.public_url.rstrip("/") + "/" if settings.public_url else None
         simple = SimplePages(cache, extra_index_url, public_url)
@@ -153,10 +156,10 @@ class App:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Sending:
         began = time.perf_counter()
         request = Request(environ, self._trusted)
-        held = ExitStack()
+        held = Held()
         response = self._answer(request, held)
         if not isinstance(response.body, bytes):
-            held.callback(response.body.close)
+            held.add(response.body)
         try:
             start_response(response.status_line, response.header_list)
         except BaseException:
@@ -164,9 +167,9 @@ class App:
             raise
         return Sending(request, response, held, began, self._counts)
 
-    def _answer(self, request: Request, held: ExitStack) -> Response:
+    def _answer(self, request: Request, held: Held) -> Response:
         try:
-            request.generation = held.enter_context(self._wharf.hold())
+            request.generation = held.hold(self._wharf.hold())
             return self._find(request)()
         except Exception as error:  # the last resort: whatever it was, the next request is served
             is_told = status_of(error) != 500
@@ -184,6 +187,11 @@ class App:
         try:
             if request.path is None:
                 raise bottle.HTTPError(404)
+            hot = hot_route(request.path) if request.method == "GET" else None
+            if hot is not None:
+                request.route, found = hot
+                handler = self._hot[request.route]
+                return lambda: handler(request, **found)
             route, arguments = self._bottle.router.match({"REQUEST_METHOD": request.method, "PATH_INFO": request.path})
         except bottle.HTTPError as missing:
             self._callers.identify(request, Access.READ)
@@ -207,6 +215,8 @@ class App:
 
     def _open(self, address: str, method: str, handler: Handler) -> None:
         """A route that sees to it itself who may use it."""
+        if method == "GET" and address in HOT_ROUTES:
+            self._hot[address] = handler
         for rule in sorted({address, address.rstrip("/") + "/"}):
             self._bottle.route(rule, method, handler)
 
@@ -214,7 +224,7 @@ class App:
 class Sending:
     """The response on its way: counts the bytes, and lets go of everything when it is closed."""
 
-    def __init__(self, request: Request, response: Response, held: ExitStack, began: float, counts: Counts) -> None:
+    def __init__(self, request: Request, response: Response, held: Held, began: float, counts: Counts) -> None:
         self._counts = counts
         self._request = request
         self._response = response
@@ -255,15 +265,20 @@ class Sending:
         finally:
             took = time.perf_counter() - self._began
             self._counts.request(self._request, self._response.status, took, self._bytes)
-            access_log.info(
-                "%s status=%d repository=%s bytes=%d ms=%.1f peer=%s",
-                self._request.loggable_line(),
-                self._response.status,
-                self._request.repository_name or "-",
-                self._bytes,
-                took * 1000,
-                self._request.peer or "-",
-            )
+            if access_log.isEnabledFor(logging.INFO):
+                self._tell(took)
+
+    def _tell(self, took: float) -> None:
+        """The line in the log. Not by `info`, which looks through the stack for who called it: here it is always the same."""
+        told = (
+            self._request.loggable_line(),
+            self._response.status,
+            self._request.repository_name or "-",
+            self._bytes,
+            took * 1000,
+            self._request.peer or "-",
+        )
+        access_log.handle(logging.LogRecord(access_log.name, logging.INFO, "app.py", 0, ACCESS_LINE, told, None))
 
 
 def _methods(allow: str) -> tuple[str, ...]:

@@ -119,7 +119,8 @@ class Callers:
             raise NotAuthenticated
         request.repository_name = repository.name
         self._wharf.claim()
-        log.debug("caller: peer=%s repository=%s access=%s needs=%s", request.peer, repository.name, access.name, needs.name)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("caller: peer=%s repository=%s access=%s needs=%s", request.peer, repository.name, access.name, needs.name)
         if access < needs:
             raise AccessDenied("write" if needs == Access.WRITE else "read")
         return Caller(repository, access, credentials.secret)

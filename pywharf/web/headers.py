@@ -6,9 +6,11 @@ Pure. Source: RFC 9110, sections 7.2 (Host), 12.4.2 (weights), 12.5.3 (Accept-En
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # A host with its port or without, as a request can name one and a link can hold it.
 HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_REMEMBERED = 200  # characters: no client that is meant sends more
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 _ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
@@ -34,9 +36,18 @@ def weights(header: str) -> dict[str, float]:
 
 def takes_gzip(accept_encoding: str | None) -> bool:
     """Whether a response may be compressed, and the client likes that at least as well as having it plain."""
-    asked = weights(accept_encoding or "")
+    asked = accept_encoding or ""
+    # The same few clients send the same few headers with every request.
+    return _takes_gzip_as_before(asked) if len(asked) <= _REMEMBERED else _takes_gzip(asked)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    asked = weights(accept_encoding)
     gzip = asked.get("gzip", asked.get("x-gzip", asked.get("*", 0.0)))
     return gzip > 0 and gzip >= asked.get("identity", 0.0)
+
+
+_takes_gzip_as_before = lru_cache(maxsize=256)(_takes_gzip)
 
 
 def wants_problem(accept: str | None) -> bool:

@@ -13,14 +13,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 SMALLEST_COMPRESSED = 256  # bytes; below, gzip's own header eats the gain
 _OVERHEAD = 1024  # bytes of bookkeeping that a kept page costs besides its content, roughly
 
 
-@dataclass(frozen=True)
-class PageKey:
+class PageKey(NamedTuple):
     """What a page shows. `generation` parts the configurations: the same name may lead to another storage after a swap."""
 
     generation: int

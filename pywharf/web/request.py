@@ -7,6 +7,7 @@ it has been put into the environ by then, see `forwarding`: this is the one plac
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pywharf.wharf import Generation
 
 MAX_QUERY_FIELDS = 100
+_METHODS = frozenset({"GET", "HEAD", "POST"})
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -59,8 +61,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """A header field by its name ("If-None-Match"), None where it was not sent."""
-        key = name.upper().replace("-", "_")
-        value: str | None = self._environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
+        value: str | None = self._environ.get(_key_of(name))
         return value
 
     def has_header_like(self, prefix: str) -> bool:
@@ -121,11 +122,24 @@ class Request:
 
     def loggable_line(self) -> str:
         """Method and path, on one line, without the query."""
-        return f"{quote(self.method[:20], safe='')} {quote(self.raw_path[:1000], safe=_PRINTABLE, encoding='latin-1') or '/'}"
+        method = self.method if self.method in _METHODS else quote(self.method[:20], safe="")
+        path = self.raw_path[:1000]
+        if not (path.isascii() and path.isprintable() and " " not in path):
+            path = quote(path, safe=_PRINTABLE, encoding="latin-1")
+        return f"{method} {path or '/'}"
+
+
+@lru_cache(maxsize=128)  # of the names that our own code asks for
+def _key_of(name: str) -> str:
+    """What a header field is called in an environ."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _path(raw: str) -> str | None:
     """The path as text; None where it is not UTF-8 or holds control characters: such a path leads nowhere, and to nothing else either."""
+    if raw.isascii() and raw.isprintable():
+        return raw
     try:
         path = raw.encode("latin-1").decode("utf-8")
     except UnicodeError:

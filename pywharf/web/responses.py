@@ -80,6 +80,7 @@ CHALLENGE_OF_PAGES = ("WWW-Authenticate", f'Cookie realm="{REALM}"')
 VARY = "Accept, Authorization, Cookie, Sec-Fetch-Mode"  # what decides about an answer that may be a page, or an error
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class Body(Protocol):
@@ -106,6 +107,8 @@ class Response:
     @property
     def status_line(self) -> str:
         """Such as "404 Not Found"; ASCII, one line."""
+        if not self.reason:
+            return _STATUS_LINES[self.status]
         return f"{self.status} {one_line(self.reason)[:MAX_REASON].strip() or HTTPStatus(self.status).phrase}"
 
     @property

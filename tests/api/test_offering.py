@@ -32,7 +32,7 @@ def explained(record: DistributionRecord, *others: DistributionRecord, status: s
         (replace(WHEEL, requires_python=">=3.9"), "offered", "Only a Python that satisfies >=3.9 takes it"),
         (replace(WHEEL, requires_python="whatever"), "offered", "cannot be read"),
         (replace(WHEEL, yanked=""), "on request", "It is yanked: installers pass over it, unless exactly this version is asked for (==)."),
-        (replace(WHEEL, yanked="old"), "on request", 'The reason given: “old”'),
+        (replace(WHEEL, yanked="old"), "on request", "The reason given: “old”"),
         (replace(RECORD, version="1.0rc1"), "on request", "It is of a pre-release"),
         (replace(RECORD, version="1.0.dev0"), "on request", "It is of a development release"),
         (replace(RECORD, version="latest"), "not offered", "is none as PEP 440 has them"),
@@ -53,7 +53,7 @@ def test_a_newer_release_is_pointed_to() -> None:
 def test_of_a_quarantined_project_nothing_is_offered() -> None:
     assert explained(RECORD, status="quarantined")[0] == "not offered"
     assert explain_project(ProjectStatus("quarantined", "odd"), has_files=True) == (
-        'The project is quarantined: nothing of it is listed or served, whoever asks. The reason given: “odd”',
+        "The project is quarantined: nothing of it is listed or served, whoever asks. The reason given: “odd”",
     )
 
 

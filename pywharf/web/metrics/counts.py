@@ -17,6 +17,7 @@ Values: TypeAlias = dict[Key, Value]
 
 MOST = 20_000  # values; no traffic reaches that, since every label takes few values
 FILES = "/simple/<project>/<filename>"  # the route of downloads
+_STATUS = {status: str(status) for status in (200, 206, 301, 302, 304)}
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 
 
@@ -47,7 +48,7 @@ class Counts:
         route = request.route or "none"
         with self._guard:
             self._changes += 1
-            self._add((REQUESTS, route, method, str(status)), 1)
+            self._add((REQUESTS, route, method, _STATUS[status] if status in _STATUS else str(status)), 1)
             if request.received:
                 self._add((RECEIVED, route, method), request.received)
             if sent:
