@@ -75,7 +75,8 @@ def test_every_limit_is_documented_with_its_default_and_its_unit() -> None:
     rows = re.findall(r"^\| `--(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", page("reference/limits.md"), re.MULTILINE)
 
     assert {name: default.strip() for name, default, _, _ in rows} == {
-        name: f"{option.default:g} {option.unit}" if option.type is not bool else str(option.default).lower() for name, option in OPTIONS.items()
+        name: f"{option.default:g} {option.unit}" if option.type is not bool else str(option.default).lower()
+        for name, option in OPTIONS.items()
     }
 
 
