@@ -193,10 +193,18 @@ def test_a_worker_that_dies_is_told_and_started_again_while_the_other_goes_on(st
     assert f"a worker ended: pid={victim} signal=SIGKILL; trying again in 0.1 s" in server.told
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether each of its threads stands still, which is a moment after the signal."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks at /proc")
 def test_connections_that_wait_to_be_accepted_are_not_lost_with_a_worker(start: Start) -> None:
     server = start(1)
     worker = server.get()
     os.kill(worker, signal.SIGSTOP)
+    eventually(lambda: is_stopped(worker))
     connections = [server.connect() for _ in range(5)]
     for connection in connections:
         connection.request("GET", "/")
