@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 from needles.plugin import NeedlePlugin
+
+from pywharf import logs
 
 # A slow machine is no bug. The automatic check tries the same examples each time, people's machines go on looking.
 # PYWHARF_TEST_EXAMPLES: how many, where a hundred on one Python are enough for all.
@@ -25,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--needles"):
         config.pluginmanager.register(NeedlePlugin(config), "needles")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def secrets_end_with_their_module() -> Iterator[None]:
+    """A secret such as "read", remembered for the log by one module, would take the word out of the messages that others look at."""
+    before = set(logs._spellings), logs._looked_for, logs._remembered
+    yield
+    logs._spellings.clear()
+    logs._spellings.update(before[0])
+    logs._looked_for, logs._remembered = before[1:]
 
 
 @pytest.hookimpl(wrapper=True)
