@@ -9,6 +9,8 @@ import pytest
 
 from .recording import Recording, ours
 
+pytestmark = pytest.mark.any_python
+
 HEAD = b"POST /form HTTP/1.1\r\nHost: a\r\n"
 LENGTH = b"Content-Length: 10\r\n"
 TYPE = b"Content-Type: application/x-www-form-urlencoded\r\n"

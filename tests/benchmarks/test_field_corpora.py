@@ -18,6 +18,8 @@ from pywharf.layout import Layout
 from pywharf.model.names import parse_filename
 from pywharf.repository.repository import Repository
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Corpus:

@@ -16,6 +16,8 @@ from benchmarks.field.processes import descendants
 from benchmarks.field.results import Results, number
 from benchmarks.field.svg import bar_chart
 
+pytestmark = pytest.mark.any_python
+
 WRK = """Running 1s test @ http://127.0.0.1:8080/
   1 threads and 8 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev

@@ -9,6 +9,8 @@ from cli.running import Run
 
 from pywharf.cli.server_metrics import MetricsAddress, ServerMetrics, metrics_address
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.mark.parametrize(
     ("text", "address", "is_open"),

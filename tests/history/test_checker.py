@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from .checker import Knowledge, check
 from .recording import Event, Shown, tally
 
+pytestmark = pytest.mark.any_python
+
 DELAY = 10.0
 A, B, WRONG = "a" * 64, "b" * 64, "f" * 64
 

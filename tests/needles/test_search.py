@@ -13,6 +13,8 @@ import pytest
 
 from .search import Search
 
+pytestmark = pytest.mark.any_python
+
 SECRET = "a needle/+9=ü"
 RAW = SECRET.encode()
 TESTS = Path(__file__).parent.parent

@@ -16,6 +16,8 @@ from pywharf.web.metrics.counts import Key, Values
 from pywharf.web.metrics.exposition import summed
 from pywharf.web.metrics.series import CPU, DURATIONS, REQUESTS, THREADS
 
+pytestmark = pytest.mark.any_python
+
 GET_LIST = (REQUESTS, "/simple", "GET", "200")
 SYNCED = (SYNCS, "local", "done")
 

@@ -19,6 +19,8 @@ from ..fakes import READ, WRITE, FakeRepository, FakeWharf
 from ..test_upload import FILE, send
 from .conftest import told
 
+pytestmark = pytest.mark.any_python
+
 WHEEL = "/simple/demo/demo-1.0-py3-none-any.whl"
 
 

@@ -16,6 +16,8 @@ from pywharf.web.metrics.series import BUCKETS, SERIES
 
 from .documents import REFERENCE, alerts, dashboard, expressions, series_of, yaml_blocks
 
+pytestmark = pytest.mark.any_python
+
 TARGET_LABELS = {"job", "instance"}  # that Prometheus adds
 EXPRESSIONS = list(expressions())
 

@@ -18,6 +18,8 @@ from ..client import Answer, Client, basic
 from ..fakes import READ, WRITE
 from .conftest import told
 
+pytestmark = pytest.mark.any_python
+
 WHEEL = "/simple/demo/demo-1.0-py3-none-any.whl"
 
 

@@ -17,6 +17,8 @@ from pywharf.web.metrics.readings import Reading
 from pywharf.web.metrics.reporting import Metrics, Scraper
 from pywharf.web.metrics.series import THREADS, UPLOADS, WORKER_DEATHS, WORKER_STARTS, WORKERS
 
+pytestmark = pytest.mark.any_python
+
 CREATED = (UPLOADS, "local", "created")
 PATIENCE = 30.0  # seconds
 

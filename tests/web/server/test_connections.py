@@ -20,6 +20,8 @@ from pywharf.web.server.sending import FilePart
 
 from .conftest import Raw, SmallApp, Starting
 
+pytestmark = pytest.mark.any_python
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 SOON = 10  # seconds that everything here has, on a slow machine too
 

@@ -17,6 +17,8 @@ from pywharf.web.server.listening import listen
 
 from .conftest import Raw, SmallApp, Starting
 
+pytestmark = pytest.mark.any_python
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 SOON = 20  # seconds

@@ -13,6 +13,8 @@ import pytest
 
 from pywharf.web.server.lingering import LONGEST, Lingering
 
+pytestmark = pytest.mark.any_python
+
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """A connection's two ends, over TCP as in life: a pair of Unix sockets has no resets."""

@@ -14,6 +14,8 @@ from pywharf.web.server.run import running
 
 from .conftest import SmallApp
 
+pytestmark = pytest.mark.any_python
+
 
 def get(path: Path) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:

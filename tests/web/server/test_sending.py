@@ -23,6 +23,8 @@ from pywharf.web.server.sending import FilePart, Outgoing
 
 from .conftest import Raw
 
+pytestmark = pytest.mark.any_python
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 BAD = GET.replace(b"/ ", b"/bad ", 1)
 LAST = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")

@@ -20,6 +20,8 @@ import pytest
 
 from pywharf.web.server.workers import LONGEST_PAUSE, STEADY, BackOff, usual_number
 
+pytestmark = pytest.mark.any_python
+
 SOON = 30.0  # seconds that everything here has, on a slow machine too
 DRIVER = Path(__file__).with_name("supervised.py")
 
