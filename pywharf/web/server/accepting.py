@@ -15,6 +15,7 @@ from pywharf.web.server.connection import Connection
 
 ACCEPTS = 4  # connections taken at one wake-up, so that those that wait already have their turn
 BREATH = 0.001  # seconds after so many: those of a burst are for the other workers, too, which are just waking up
+FEW = 64  # connections, beyond which there is no such breath: a flood has to be taken as fast as it comes, or others wait behind it
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 UNSENT = 128 * 1024  # bytes the kernel holds besides what is on its way; what it held of a slow reader's megabytes would pass for unread
 PAUSE = 0.05  # seconds before accepting is tried again where it failed
@@ -61,7 +62,8 @@ class Accepting:
                 return
             self._server.accepted += 1
             self._take(sock, address)
-        time.sleep(BREATH)
+        if len(self._server.open_connections) <= FEW:
+            time.sleep(BREATH)
 
     def go_on(self, now: float) -> None:
         """Accept again, where a pause is over."""
