@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LONG_GOODBYE = 5.0  # seconds, where another worker stands in already: nobody who was let in here is to notice it
+A_TEAMS = 1024  # connections that a team may have; fewer are worth a word
 FOR_FILES = 256  # descriptors that connections leave, at least, where there are twice as many
 MOST_DESCRIPTORS = 65536  # each thread keeps one open for each repository's index, besides its connection
 
@@ -201,7 +202,8 @@ class Server(CherootServer):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         most = limit - max(limit // 4, min(limit // 2, FOR_FILES))
         if limit != resource.RLIM_INFINITY and most < self.max_connections:
-            log.warning("max_connections is lowered: connections=%d, since only %d files may be open (ulimit -n)", most, limit)
+            level = logging.WARNING if most < A_TEAMS else logging.DEBUG
+            log.log(level, "max_connections is lowered: connections=%d, since only %d files may be open (ulimit -n)", most, limit)
             self.max_connections = most
 
     def serve(self) -> None:

