@@ -124,7 +124,7 @@ def _new_wheel(into: str) -> Distribution:
 
 
 def _send(connection: http.client.HTTPConnection, live: Live, body: bytes, content_type: str) -> None:
-    connection.request("POST", live.server.upload, body, {**live.server.writing, "Content-Type": content_type})
+    connection.request("POST", live.server.upload, body, {**live.writing, "Content-Type": content_type})
     answer = connection.getresponse()
     told = answer.read()
     if answer.status != 200:

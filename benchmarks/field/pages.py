@@ -52,8 +52,7 @@ class Pages:
             few = self._requests(live, kind, self._files[:1])
             if not few:
                 return (), 0.0, 0
-            self._timed(live, few[0])
-            first = self._timed(live, few[0])
+            first = min(self._timed(live, few[0]) for _ in range(3))  # each of two workers makes its page once
             requests = few if first > SLOW else self._requests(live, kind, self._files)
             wanted = 304 if kind == "not_modified" else 200
             sizes = []

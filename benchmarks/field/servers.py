@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ class Server:
     upload: str = ""  # where uploads go; "" where there are none
     reader: tuple[str, str] | None = None  # who may read, where one has to say so
     writer: tuple[str, str] | None = None
+    login: str = ""  # where the writer gets a token to be shown in place of the password, as this server's own client does
     metadata: bool = False  # whether it serves .metadata
     pip: bool = True  # whether pip and uv are to be timed with it
     first: str = ""  # what is asked for until it is there; "" is a project's page
@@ -53,10 +55,6 @@ class Server:
     @property
     def reading(self) -> dict[str, str]:
         return {"Authorization": basic_auth(*self.reader)} if self.reader else {}
-
-    @property
-    def writing(self) -> dict[str, str]:
-        return {"Authorization": basic_auth(*self.writer)} if self.writer else {}
 
 
 @dataclass
@@ -66,6 +64,7 @@ class Live:
     server: Server
     running: Running
     port: int
+    writing: dict[str, str] = field(default_factory=dict)  # headers of an upload
     _links: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -105,11 +104,32 @@ def start(server: Server, work: Path, project: str) -> Live:
     port, held = hold_free_port()
     try:
         first = server.first or f"{server.simple}{project}/"
-        return Live(
-            server, Running(server.name, server.command(port), port, first, server.reading, work / f"{server.name}.log", cwd=work), port
-        )
+        running = Running(server.name, server.command(port), port, first, server.reading, work / f"{server.name}.log", cwd=work)
     finally:
         held.close()
+    live = Live(server, running, port)
+    try:
+        live.writing = {"Authorization": basic_auth(*_logged_in(server, port))} if server.writer else {}
+    except BaseException:
+        running.stop()
+        raise
+    return live
+
+
+def _logged_in(server: Server, port: int) -> tuple[str, str]:
+    """What the writer shows with each upload: checking a password can take longer than all the rest."""
+    assert server.writer is not None
+    if not server.login:
+        return server.writer
+    user, password = server.writer
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("POST", server.login, json.dumps({"user": user, "password": password}), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    told = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise Failed(f"{server.name}: {answer.status} for a login")
+    return user, json.loads(told)["result"]["password"]
 
 
 def pywharf(name: str, root: Path, workers: int) -> Server:
@@ -160,7 +180,7 @@ def devpi(tools: Tools, folder: Path) -> Server:
     def command(port: int) -> list[str]:
         return [program, "--serverdir", str(folder.absolute()), "--host", "127.0.0.1", "--port", str(port), "--offline-mode"]
 
-    return Server("devpi", command, simple=f"/{INDEX}/+simple/", upload=f"/{INDEX}/", writer=("root", PASSWORD))
+    return Server("devpi", command, simple=f"/{INDEX}/+simple/", upload=f"/{INDEX}/", writer=("root", PASSWORD), login="/+login")
 
 
 def simple_repository_server(tools: Tools, folder: Path) -> Server:
