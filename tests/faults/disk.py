@@ -43,7 +43,7 @@ class Disk:
 
     @contextmanager
     def failing(self, at: int, how: str) -> Iterator[None]:
-        """At the call of this number: "kill" before it, or fail with that errno."""
+        """At the call of this number: "kill" before it, "tear" (count writes only; half of it, then dead), or fail with that errno."""
         self.count = 0
         with self._monkeypatch.context() as patch:
             for name in CHANGING:
@@ -54,10 +54,13 @@ class Disk:
         def between(*arguments: object, **options: object) -> object:
             if name == "open" and not (isinstance(arguments[1], int) and arguments[1] & os.O_CREAT):
                 return call(*arguments, **options)
-            self.count += 1
-            if how == "kill" and self.count >= at:
-                raise Killed
-            if how != "kill" and self.count == at:
+            self.count += how != "tear" or name == "write" or self.count >= at
+            if how in ("kill", "tear"):
+                if self.count == at and how == "tear" and isinstance(arguments[1], memoryview):
+                    call(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                if self.count >= at:
+                    raise Killed
+            elif self.count == at:
                 raise OSError(int(how), os.strerror(int(how)), "/a/path")
             return call(*arguments, **options)
 

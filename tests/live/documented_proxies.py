@@ -6,6 +6,7 @@ of 127.0.0.0/8, so that it can be told from the proxy's.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import os
 import re
@@ -23,7 +24,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from pywharf.testing.distributions import Distribution
+from pywharf.testing.distributions import Distribution, make_wheel
 from pywharf.testing.live_server import LiveServer
 from pywharf.testing.ports import hold_free_port
 from pywharf.testing.uploads import basic_auth, upload_form
@@ -34,6 +35,18 @@ CLIENT = "127.0.0.5"
 READER, WRITER = basic_auth("local", "read-it-please"), basic_auth("local", "write-it-please")
 CONFIG = '[local]\ntype = "file_system"\nread_secret = "read-it-please"\nwrite_secret = "write-it-please"\n'
 SOON = 30.0  # seconds that a proxy has to listen, and an answer to come
+DEMO = make_wheel("demo", "1.0", files={"demo.py": "# " + "0123456789abcdef" * 20_000})
+FILE = f"/simple/demo/{DEMO.filename}"
+TAG = f'"sha256:{hashlib.sha256(DEMO.data).hexdigest()}"'
+LIAR = "203.0.113.9"
+FORGED = {
+    "X-Forwarded-For": LIAR,
+    "X-Forwarded-Proto": "http",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Port": "666",
+    "X-Forwarded-Prefix": "/evil",
+    "Forwarded": f"for={LIAR};proto=http;host=evil.example",
+}
 _FENCE = re.compile(r"(?:<!-- (\w+): (\w+) -->\n)?```(nginx|caddy)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

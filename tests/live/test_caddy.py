@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -10,26 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from live.documented_proxies import CLIENT, Proxy, caddy, documented, logged, served
+from live.documented_proxies import CLIENT, DEMO, FILE, FORGED, TAG, Proxy, caddy, documented, logged, served
 
-from pywharf.testing.distributions import make_wheel
 from pywharf.testing.live_server import LiveServer
 from pywharf.testing.uploads import basic_auth, upload_form
 
 pytestmark = pytest.mark.live
-
-DEMO = make_wheel("demo", "1.0", files={"demo.py": "# " + "0123456789abcdef" * 20_000})
-FILE = f"/simple/demo/{DEMO.filename}"
-TAG = f'"sha256:{hashlib.sha256(DEMO.data).hexdigest()}"'
-LIAR = "203.0.113.9"
-LIES = {
-    "X-Forwarded-For": LIAR,
-    "X-Forwarded-Proto": "http",
-    "X-Forwarded-Host": "evil.example",
-    "X-Forwarded-Port": "666",
-    "X-Forwarded-Prefix": "/evil",
-    "Forwarded": f"for={LIAR};proto=http;host=evil.example",
-}
 
 
 def config_for(upstream: LiveServer, *, sends: bool = False) -> str:
@@ -80,9 +65,9 @@ def test_who_may_not_read_gets_no_file_and_nobody_reaches_the_files_but_by_an_an
 
 
 def test_what_clients_say_of_themselves_is_not_believed(proxy: Proxy, upstream: LiveServer) -> None:
-    urls = json.loads(proxy.ask("GET", "/pypi/demo/json", LIES)[1])["urls"]
-    cookie = proxy.ask("GET", "/login/", LIES, auth=None)[0].headers["Set-Cookie"]
-    proxy.ask("GET", "/index_mtime/", LIES, client="127.0.0.6")
+    urls = json.loads(proxy.ask("GET", "/pypi/demo/json", FORGED)[1])["urls"]
+    cookie = proxy.ask("GET", "/login/", FORGED, auth=None)[0].headers["Set-Cookie"]
+    proxy.ask("GET", "/index_mtime/", FORGED, client="127.0.0.6")
 
     assert urls[0]["url"] == f"{proxy.url.rstrip('/')}{FILE}"
     assert re.match("__Host-pywharf-login=.*; Secure", cookie)
@@ -101,7 +86,7 @@ def test_a_prefix_is_known(proxy: Proxy, upstream: LiveServer, tmp_path: Path) -
     config = config_for(upstream).replace("header_up -X-Forwarded-Prefix", "header_up X-Forwarded-Prefix /wharf")
     config = config.replace("    reverse_proxy", "    handle_path /wharf/* {\n    reverse_proxy", 1).rstrip() + "\n}\n"
     with caddy(tmp_path / "caddy", config) as prefixed:
-        urls = json.loads(prefixed.ask("GET", "/wharf/pypi/demo/json", LIES)[1])["urls"]
+        urls = json.loads(prefixed.ask("GET", "/wharf/pypi/demo/json", FORGED)[1])["urls"]
         moved, _ = prefixed.ask("GET", "/wharf/simple/Demo")
 
     assert urls[0]["url"] == f"{prefixed.url}wharf{FILE}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -10,28 +9,15 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from live.documented_proxies import CLIENT, WRITER, Proxy, documented, logged, nginx, served, with_lines
+from live.documented_proxies import CLIENT, DEMO, FILE, FORGED, LIAR, TAG, WRITER, Proxy, documented, logged, nginx, served, with_lines
 
-from pywharf.testing.distributions import make_sdist, make_wheel
+from pywharf.testing.distributions import make_sdist
 from pywharf.testing.live_server import LiveServer
 from pywharf.testing.uploads import basic_auth, upload_form
 
 pytestmark = pytest.mark.live
 
-DEMO = make_wheel("demo", "1.0", files={"demo.py": "# " + "0123456789abcdef" * 20_000})
-FILE = f"/simple/demo/{DEMO.filename}"
-TAG = f'"sha256:{hashlib.sha256(DEMO.data).hexdigest()}"'
-LIAR = "203.0.113.9"
-LIES = {
-    "X-Forwarded-For": LIAR,
-    "X-Forwarded-Proto": "http",
-    "X-Forwarded-Host": "evil.example",
-    "X-Forwarded-Port": "666",
-    "X-Forwarded-Prefix": "/evil",
-    "Forwarded": f"for={LIAR};proto=http;host=evil.example",
-    "X-Real-IP": LIAR,
-    "Via": "1.1 evil.example",
-}
+LIES = {**FORGED, "X-Real-IP": LIAR, "Via": "1.1 evil.example"}
 OURS = ("ETag", "Content-Type", "Content-Disposition", "Cache-Control", "Vary", "X-Content-Type-Options", "Accept-Ranges", "Content-Length")
 
 

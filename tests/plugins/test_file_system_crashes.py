@@ -9,11 +9,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults.disk import Disk, Killed
 from pywharf_file_system import plugin
 
 from pywharf.backend.interface import Access, Backend, Change, Cursor, FileRef, StagedFile
@@ -22,51 +22,10 @@ from pywharf.testing.backend_suite import DOCUMENT, Reader, StorageUnderTest, co
 
 pytestmark = pytest.mark.any_python
 
-CHANGING = ("chmod", "fchmod", "fsync", "ftruncate", "link", "mkdir", "open", "rename", "unlink", "write")
-
-
-class Killed(BaseException):
-    """The process is dead: nothing it does after this reaches the disk."""
-
 
 class Folder(StorageUnderTest):
     def open(self, access: Access = Access.WRITE) -> Backend:
         return plugin.open(plugin.config_model.model_validate({"write_secret": "w"}), None, self.folder)
-
-
-class Disk:
-    """Stands between the code and every call that changes a file; the calls that do not exist in a real kill are refused."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-        self.count = 0
-        # Nothing here loses what the system has taken; waiting for the real disk would only cost time.
-        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-    @contextmanager
-    def failing(self, at: int, how: str) -> Iterator[None]:
-        """At the call of this number: "kill" before it, "tear" (count writes only; half of it, then dead), or fail with that errno."""
-        self.count = 0
-        with self._monkeypatch.context() as patch:
-            for name in CHANGING:
-                patch.setattr(os, name, self._between(name, getattr(os, name), at, how))
-            yield
-
-    def _between(self, name: str, call: Callable[..., object], at: int, how: str) -> Callable[..., object]:
-        def between(*arguments: object, **options: object) -> object:
-            if name == "open" and not (isinstance(arguments[1], int) and arguments[1] & os.O_CREAT):
-                return call(*arguments, **options)
-            self.count += how != "tear" or name == "write" or self.count >= at
-            if how in ("kill", "tear"):
-                if self.count == at and how == "tear" and isinstance(arguments[1], memoryview):
-                    call(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                if self.count >= at:
-                    raise Killed
-            elif self.count == at:
-                raise OSError(int(how), os.strerror(int(how)), "/a/path")
-            return call(*arguments, **options)
-
-        return between
 
 
 @pytest.fixture

@@ -94,7 +94,6 @@ class Accepting:
         peer, port = (address[0], address[1]) if isinstance(address, tuple) else ("unix", None)
         connection = Connection(server, sock, peer, port)
         if len(server.open_connections) >= server.max_connections and not self._make_room():
-            server.refused += 1
             connection.refuse("503 Too many connections")
             connection.close()
             return

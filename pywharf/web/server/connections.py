@@ -116,7 +116,6 @@ class Connections:
         try:
             self._server.requests.put(connection)
         except queue.Full:
-            self._server.refused += 1
             connection.refuse("503 Too many requests are waiting")
             connection.close()
 

@@ -151,7 +151,6 @@ class Server(CherootServer):
         self.body_pace = Pace(values["timeout"], values["slow_grace"], values["min_rate"], values["body_timeout"])
         self.response_pace = Pace(values["timeout"], values["slow_grace"], values["min_rate"], values["response_timeout"])
         self.open_connections: set[Connection] = set()
-        self.refused = 0  # connections and requests that were told 503 unread
         self.accepted = 0  # connections
         self._refusals = dict.fromkeys(("400", "408", "503"), 0)
         self._refusing = threading.Lock()

@@ -8,6 +8,7 @@ Source: RFC 8446 (TLS 1.3), RFC 9325 (recommendations: TLS 1.2 and newer).
 
 from __future__ import annotations
 
+import os
 import queue
 import ssl
 import threading
@@ -40,7 +41,7 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key or None, password=no_password)
     except FileNotFoundError as error:
-        missing = "--tls_cert" if _is_missing(certificate) else "--tls_key"
+        missing = "--tls_key" if os.path.exists(certificate) else "--tls_cert"
         raise ConfigInvalid(missing, "there is no such file") from error
     except PermissionError as error:
         raise ConfigInvalid("--tls_cert", "this file or that of --tls_key may not be read by this user") from error
@@ -53,16 +54,6 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigInvalid("--tls_cert", f"cannot be read ({error.strerror})") from error
     return context
-
-
-def _is_missing(path: str) -> bool:
-    try:
-        open(path, "rb").close()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 class Handshakes:

@@ -44,6 +44,18 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def drip(raw: Raw, piece: bytes, is_over: Callable[[], bool]) -> None:
+    """Send a piece every now and then, for some seconds at most, until it is over or the server has had enough."""
+    try:
+        for _ in range(200):
+            raw.send(piece)
+            time.sleep(0.02)
+            if is_over():
+                return
+    except OSError:
+        return
+
+
 # --- heads -----------------------------------------------------------------------------------------------------------
 
 
@@ -215,14 +227,7 @@ def test_a_body_that_drips_is_given_up_when_its_grace_is_over(start: Starting, s
     with start(timeout=10, slow_grace=0.3, min_rate=1000) as address:
         raw = Raw(address)
         raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-        try:
-            for _ in range(200):
-                raw.send(b"x")
-                time.sleep(0.02)
-                if small_app.cut_short:
-                    break
-        except OSError:
-            pass
+        drip(raw, b"x", lambda: bool(small_app.cut_short))
     assert small_app.cut_short == 1
 
 
@@ -230,14 +235,7 @@ def test_a_body_has_an_end_also_where_it_keeps_the_rate(start: Starting, small_a
     with start(body_timeout=0.3) as address:
         raw = Raw(address)
         raw.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
-        try:
-            for _ in range(200):
-                raw.send(b"x" * 5000)
-                time.sleep(0.02)
-                if small_app.cut_short:
-                    break
-        except OSError:
-            pass
+        drip(raw, b"x" * 5000, lambda: bool(small_app.cut_short))
     assert small_app.cut_short == 1
 
 
