@@ -17,6 +17,7 @@ class Proof:
     """One token's right to read one branch. Shared between threads."""
 
     def __init__(self) -> None:
+        self.given = False  # whether it was proved at any time
         self._proved: float | None = None  # when the right to read was last proved, and the branch there; monotonic
         self._failed = float("-inf")  # when a look last failed; monotonic
         self._asking = 0  # looks going on
@@ -37,6 +38,7 @@ class Proof:
             raise
         else:
             self._proved = time.monotonic()
+            self.given = True
         finally:
             with self._guard:
                 self._asking -= 1
@@ -45,12 +47,12 @@ class Proof:
         """The branch is not there: nobody knows what may be read."""
         self._proved = None
 
-    def stands(self, *, is_down: bool = False) -> bool:
-        """Whether the token may read without another look. is_down: nobody can look now, so that the last one counts however long ago it was."""
+    def stands(self) -> bool:
+        """Whether the token may read without another look."""
         proved, now = self._proved, time.monotonic()
         if proved is None:
             return False
-        return is_down or now - proved <= GOOD_FOR or self._asking > 0 or now - self._failed <= ASK_AGAIN
+        return now - proved <= GOOD_FOR or self._asking > 0 or now - self._failed <= ASK_AGAIN
 
     def need(self, look: Callable[[], object]) -> None:
         """Know that the token may read, by a look where the last one is too long ago. Raises AccessDenied, BackendUnavailable.

@@ -108,10 +108,10 @@ class GitHubBackend(Backend):
                     failure = error
             raise failure or FileMissing(file.name)
 
-    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
+    def open_copy(self, file: FileRef) -> FileBody | None:
         with _os_errors_translated():
             try:
-                shown = file.sha256 and self._proof.stands(is_down=is_down) and self._find(file.project, file.name)
+                shown = file.sha256 and self._proof.given and self._find(file.project, file.name)
             except InvalidName:
                 return None
             return self._files.open(file.sha256, file.size) if shown else None

@@ -203,11 +203,12 @@ class Backend(ABC):
         """
         return iter(())
 
-    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
-        """The server's own copy of a body, without a word to the storage; None where there is none, or none that may be shown. Needs READ.
+    def open_copy(self, file: FileRef) -> FileBody | None:
+        """The server's own copy of a body, without a word to the storage; None where there is none, or READ was never shown to be there.
 
-        is_down: the storage cannot be asked at this moment, so that the right to read counts as it was last known. Default: there are
-        no copies, as where bodies are always read from the storage itself.
+        A right that the storage took back since then takes no copy away: who may see it is asked with the caller's own secret, and
+        this server's may have been replaced, or the storage be down. Default: there are no copies, as where bodies are always read
+        from the storage itself.
         """
         return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pywharf.backend.interface import Access, Backend, Change, Changes, Cursor, Entry, FileBody, FileRef, Flaw
-from pywharf.errors import BackendUnavailable, NotAsked
+from pywharf.errors import BackendUnavailable
 from pywharf.repository.breaker import Breaker, Question, Work
 from pywharf.repository.places import Places
 
@@ -46,14 +46,8 @@ class GuardedBackend(Backend):
         copy = self._backend.open_copy(file)
         if copy is not None:
             return copy
-        try:
-            with self._readers.taken(), self._breaker.asking(Work.READING):
-                return self._backend.open_file(file)
-        except NotAsked:
-            copy = self._backend.open_copy(file, is_down=True)
-            if copy is None:
-                raise
-            return copy
+        with self._readers.taken(), self._breaker.asking(Work.READING):
+            return self._backend.open_file(file)
 
     def iter_files(self) -> Iterator[FileRef]:
         return self._backend.iter_files()
@@ -73,8 +67,8 @@ class GuardedBackend(Backend):
     def examine_copies(self, files: Iterable[FileRef], *, repair: bool) -> Iterator[Flaw]:
         return self._backend.examine_copies(files, repair=repair)
 
-    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
-        return self._backend.open_copy(file, is_down=is_down)
+    def open_copy(self, file: FileRef) -> FileBody | None:
+        return self._backend.open_copy(file)
 
     def drop_copy(self, file: FileRef) -> bool:
         return self._backend.drop_copy(file)

@@ -510,13 +510,12 @@ class BackendSuite:
         file = storage.publish("demo", "demo-1", b"0123456789")
         reader = storage.open(Access.READ)
         assert content(reader, file) == b"0123456789"
-        for is_down in (False, True):
-            copy = reader.open_copy(file, is_down=is_down)
-            assert copy is None or (copy.size, copy.read()) == (10, b"0123456789")
-            if copy is not None:
-                copy.close()
-            with contextlib.suppress(AccessDenied):
-                assert storage.open(Access.NONE).open_copy(file, is_down=is_down) is None
+        copy = reader.open_copy(file)
+        assert copy is None or (copy.size, copy.read()) == (10, b"0123456789")
+        if copy is not None:
+            copy.close()
+        with contextlib.suppress(AccessDenied):
+            assert storage.open(Access.NONE).open_copy(file) is None
 
     def test_two_readers_of_one_body_do_not_disturb_each_other(self, storage: StorageUnderTest) -> None:
         file = storage.publish("demo", "demo-1", b"0123456789")

@@ -6,6 +6,7 @@ of 127.0.0.0/8, so that it can be told from the proxy's.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -95,7 +96,8 @@ class Proxy:
         connection = http.client.HTTPSConnection(NAME, self.port, timeout=SOON, context=self.trust)
         connection.sock = self.trust.wrap_socket(plain, server_hostname=NAME)
         try:
-            connection.request(method, target, body, {**({"Authorization": auth} if auth else {}), **(headers or {})})
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):  # it was refused, and the answer is there
+                connection.request(method, target, body, {**({"Authorization": auth} if auth else {}), **(headers or {})})
             answer = connection.getresponse()
             return answer, answer.read()
         finally:

@@ -47,7 +47,6 @@ class Slow(MemoryBackend):
         self.is_silent = True
         self.streams = False  # True: it is the stream of changes that ends in silence
         self.copy = b""
-        self.right_is_known = True
         self.asked = 0
 
     def _wait(self) -> None:
@@ -78,8 +77,8 @@ class Slow(MemoryBackend):
         self._wait()
         return super().open_file(file)
 
-    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
-        return FileBody(io.BytesIO(self.copy), len(self.copy)) if self.copy and (self.right_is_known or is_down) else None
+    def open_copy(self, file: FileRef) -> FileBody | None:
+        return FileBody(io.BytesIO(self.copy), len(self.copy)) if self.copy else None
 
 
 @pytest.fixture
@@ -175,8 +174,6 @@ def test_what_is_on_this_machine_is_served_while_the_storage_is_left_alone(guard
     slow.copy = b"here"
 
     assert guarded.open_file(FILE).read() == b"here"
-    slow.right_is_known = False  # nobody can ask for it now
-    assert guarded.open_file(FILE).read() == b"here"
 
 
 def test_a_copy_on_this_machine_is_no_answer_of_the_storage(guarded: GuardedBackend, slow: Slow) -> None:
@@ -189,8 +186,8 @@ def test_a_copy_on_this_machine_is_no_answer_of_the_storage(guarded: GuardedBack
         guarded.read_changes(None)
 
 
-def test_a_right_that_is_not_known_is_asked_for_while_the_storage_can_be_asked(guarded: GuardedBackend, slow: Slow) -> None:
-    slow.copy, slow.right_is_known, slow.is_silent = b"here", False, False
+def test_what_is_not_on_this_machine_is_asked_for(guarded: GuardedBackend, slow: Slow) -> None:
+    slow.is_silent = False
 
     with pytest.raises(FileMissing):
         guarded.open_file(FILE)

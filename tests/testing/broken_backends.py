@@ -242,7 +242,7 @@ class PointsElsewhere(MemoryBackend):
 class ShowsCopiesToStrangers(MemoryBackend):
     """A cache in front of the storage that knows no rights."""
 
-    def open_copy(self, file: FileRef, *, is_down: bool = False) -> FileBody | None:
+    def open_copy(self, file: FileRef) -> FileBody | None:
         return MemoryBackend(self.storage).open_file(file)
 
 

@@ -298,7 +298,7 @@ def test_files_that_are_here_are_read_while_the_host_is_down(hosted: Hosted, ser
     assert content(follower.backend, other) == b"three"
 
 
-def test_a_token_that_was_revoked_reads_no_longer(hosted: Hosted, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_was_revoked_fetches_no_longer(hosted: Hosted, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from pywharf_github import proof
 
     token = hosted.server.grant(hosted.repository, Access.READ)
@@ -310,6 +310,10 @@ def test_a_token_that_was_revoked_reads_no_longer(hosted: Hosted, server: Server
 
     with pytest.raises(AccessDenied):
         backend.open_file(file)
+    copy = backend.open_copy(file)  # who may see it is asked with the caller's own token
+    assert copy is not None
+    assert copy.read() == b"body"
+    copy.close()
 
 
 def test_a_file_deleted_elsewhere_is_missing_here_after_the_next_sync(hosted: Hosted, server: Server, follower: Server) -> None:

@@ -95,17 +95,20 @@ def test_nobody_asks_a_second_time_while_somebody_is_waiting_for_the_host(branch
     assert branch.looks == 1
 
 
-def test_where_nobody_can_look_the_last_look_counts_however_long_ago(branch: Branch, later: list[float]) -> None:
-    assert not branch.proof.stands(is_down=True)  # it was never given
+def test_that_it_was_given_once_is_remembered_however_long_ago_and_whatever_became_of_it(branch: Branch, later: list[float]) -> None:
+    branch.trouble = BackendUnavailable("down")
+    with pytest.raises(BackendUnavailable):
+        branch.look()
+    assert not branch.proof.given
+    branch.trouble = None
     branch.need()
     later[0] += 86400
-
-    assert not branch.proof.stands()
-    assert branch.proof.stands(is_down=True)
     branch.trouble = AccessDenied("read")
     with pytest.raises(AccessDenied):
         branch.look()
-    assert not branch.proof.stands(is_down=True)
+
+    assert branch.proof.given
+    assert not branch.proof.stands()
 
 
 @pytest.mark.parametrize("how", ["denied", "gone"])
