@@ -6,7 +6,7 @@ Each is made once, under a lock, and lives in a file that nobody but its owner c
 from __future__ import annotations
 
 import contextlib
-import hmac
+import hashlib
 import os
 import secrets
 import stat
@@ -51,8 +51,8 @@ def initialize_token(path: Path, environ: Mapping[str, str]) -> str:
 
 
 def fingerprint(key: bytes, text: str) -> bytes:
-    """What a secret is remembered by: 32 bytes that tell nothing about `text` without the key (HMAC-SHA256)."""
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+    """What a secret is remembered by: 32 bytes that tell nothing about `text` without the key (keyed BLAKE2b, RFC 7693)."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=32).digest()
 
 
 def key_id(key: bytes, secret: str) -> str:

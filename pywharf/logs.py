@@ -13,14 +13,17 @@ import contextlib
 import logging
 import os
 import re
+import select
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
 from pywharf.files import PRIVATE_FILE, locked
+from pywharf.log_gathering import Gathering, Sink
 
 FILE_NAME = "pywharf.log"
 MAX_FILE_BYTES = 10 * 1024**2
@@ -44,7 +47,8 @@ _BEARER = re.compile(r"\b(bearer\s+)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{8,
 _spellings: set[str] = set()
 _looked_for: tuple[str, ...] = ()  # the same, for who reads it without the guard
 _remembered: re.Pattern[str] | None = None
-_installed: list[logging.Handler] = []
+_installed: list[Gathering] = []
+_pid = os.getpid()  # of whoever writes; asked for once, since every line tells it
 _guard = threading.Lock()
 
 
@@ -93,22 +97,21 @@ def set_up(log_folder: Path | None, debug: bool, *, stderr_level: int = logging.
     formatter as well.
     """
     formatter = OneLine()
-    handlers: list[logging.Handler] = [StderrHandler()]
-    handlers[0].setLevel(logging.DEBUG if debug else stderr_level)
+    sinks: list[Sink] = [StandardError(logging.DEBUG if debug else stderr_level)]
     if log_folder is not None:
-        handlers.append(SharedFileHandler(log_folder / FILE_NAME))
+        sinks.append(SharedFile(log_folder / FILE_NAME))
     root = logging.getLogger()
     for handler in _installed:
         root.removeHandler(handler)
         handler.close()
-    _installed[:] = handlers
-    for handler in handlers:
+    _installed[:] = [Gathering(sinks)]
+    for handler in _installed:
         handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.getLogger("pywharf").setLevel(logging.DEBUG if debug else logging.INFO)
     # No line tells these, so nobody has to find them out for each event.
-    logging.logThreads = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     setattr(logging, "logAsyncioTasks", False)  # noqa: B010 - Python 3.12 and later
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
@@ -116,7 +119,7 @@ def set_up(log_folder: Path | None, debug: bool, *, stderr_level: int = logging.
 
 
 class OneLine(logging.Formatter):
-    """A record as one line that is safe to keep and to show; made once, for however many handlers."""
+    """A record as one line that is safe to keep and to show; made once, for however many sinks."""
 
     _second: tuple[int, str] = (0, "")  # of the clock, and how it is written
 
@@ -139,30 +142,38 @@ class OneLine(logging.Formatter):
         if second != int(record.created):
             at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             self._second = (int(record.created), at)
-        line = f"{at}.{int(record.msecs):03d}Z {record.levelname} [{record.process}] {record.name}: {message}"
+        line = f"{at}.{int(record.msecs):03d}Z {record.levelname} [{_pid}] {record.name}: {message}"
         return _cut(printable(redact(line)))
 
 
-class StderrHandler(logging.Handler):
-    """Writes to whatever sys.stderr is at that moment."""
+class StandardError:
+    """Writes to whatever sys.stderr is at that moment. level: of what it is told."""
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def write(self, lines: Sequence[str]) -> None:
         """A closed stderr stops nobody; and logging's own report would show the record unredacted."""
         stream = sys.stderr
         if stream is not None:  # as in a process that was started without one
             with contextlib.suppress(OSError, ValueError):
-                stream.write(self.format(record) + "\n")
-                stream.flush()
+                for text in _pieces(lines):
+                    stream.write(text)
+                    stream.flush()
+
+    def close(self) -> None:
+        """It is not ours to close."""
 
 
-class SharedFileHandler(logging.Handler):
+class SharedFile:
     """Appends to one file that several processes share, and turns it over when it is full.
 
     path: its folder exists. max_bytes: the file is turned over once it holds as many. kept: how many older files stay.
     """
 
+    level = logging.NOTSET
+
     def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, kept: int = KEPT_FILES) -> None:
-        super().__init__()
         self._path = path
         self._address = str(path)
         self._max_bytes = max_bytes
@@ -171,28 +182,23 @@ class SharedFileHandler(logging.Handler):
         self._opened = (-1, -1)  # device and number of the file behind the descriptor
         self._reopen()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
-        try:
+    def write(self, lines: Sequence[str]) -> None:
+        """A full disk stops nobody: stderr still has the event."""
+        text = "".join(lines).encode("utf-8", "backslashreplace")
+        with contextlib.suppress(OSError):
             found = self._current()
             if found is not None and found.st_size >= self._max_bytes:
                 self._turn_over()
                 found = self._current()
             if found is None:
                 self._reopen()
-            os.write(self._descriptor, line)  # in one call, in append mode: lines of several processes never mix
-        except OSError:
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """A full disk stops nobody: stderr still has the event."""
+            os.write(self._descriptor, text)  # in one call, in append mode: lines of several processes never mix
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             if self._descriptor >= 0:
                 os.close(self._descriptor)
         self._descriptor, self._opened = -1, (-1, -1)
-        super().close()
 
     def _current(self) -> os.stat_result | None:
         """The open file's status, or None where its name now leads elsewhere."""
@@ -224,6 +230,17 @@ class SharedFileHandler(logging.Handler):
                         os.rename(newer, older)
         except TimeoutError:
             return  # somebody is at it, and slow: a file that grows a little is better than a server that waits
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[str]:
+    """The lines together, in pieces of whole lines that a pipe takes at once: those of several processes do not mix in it."""
+    piece = ""
+    for line in lines:
+        if piece and len(piece) + len(line) > select.PIPE_BUF // 4:  # characters, of 4 bytes at most
+            yield piece
+            piece = ""
+        piece += line
+    yield piece
 
 
 def _pattern(spelling: str) -> str:
@@ -269,3 +286,11 @@ def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         logging.getLogger(__name__).error(
             "thread ended by an unexpected error: thread=%s", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback)
         )
+
+
+def _forked() -> None:
+    global _pid
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pywharf import logs
-from pywharf.logs import MAX_LINE_BYTES, OneLine, SharedFileHandler, printable, redact, remember_secret, set_up
+from pywharf.logs import MAX_LINE_BYTES, OneLine, SharedFile, printable, redact, remember_secret, set_up
 
 log = logging.getLogger("pywharf.test_logs")
 
@@ -246,7 +246,7 @@ def test_looking_for_words_first_changes_nothing_of_what_is_hidden(text: str) ->
     assert redact(text) == expected
 
 
-def test_a_record_is_written_the_same_to_every_handler_and_made_once(tmp_path: Path) -> None:
+def test_a_record_is_written_the_same_to_every_sink_and_made_once(tmp_path: Path) -> None:
     record = logging.LogRecord("pywharf", logging.INFO, "x", 1, "told %s", ("once",), None)
 
     assert OneLine().format(record) is OneLine().format(record)
@@ -345,12 +345,11 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
 
 
 def test_a_full_file_is_turned_over_and_the_oldest_goes(tmp_path: Path) -> None:
-    handler = SharedFileHandler(tmp_path / "pywharf.log", max_bytes=1000, kept=2)
-    handler.setFormatter(OneLine())
+    file = SharedFile(tmp_path / "pywharf.log", max_bytes=1000, kept=2)
 
     for number in range(60):
-        handler.emit(logging.LogRecord("pywharf", logging.INFO, "", 1, f"event {number:03d} {'x' * 60}", (), None))
-    handler.close()
+        file.write([f"event {number:03d} {'x' * 110}\n"])
+    file.close()
 
     names = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
     assert names == ["pywharf.log", "pywharf.log.1", "pywharf.log.2"]
@@ -362,29 +361,26 @@ def test_a_full_file_is_turned_over_and_the_oldest_goes(tmp_path: Path) -> None:
 
 
 def _write_many(folder: str, name: int) -> None:
-    handler = SharedFileHandler(Path(folder) / "pywharf.log", max_bytes=5000, kept=1000)
-    handler.setFormatter(OneLine())
-    _write_many_with(handler, name)
+    _write_many_with(SharedFile(Path(folder) / "pywharf.log", max_bytes=5000, kept=1000), name)
 
 
-def _write_many_with(handler: SharedFileHandler, name: int) -> None:
-    for number in range(200):
-        handler.emit(logging.LogRecord("pywharf", logging.INFO, "", 1, f"event {name}-{number} {'x' * 60}|", (), None))
-    handler.close()
+def _write_many_with(file: SharedFile, name: int) -> None:
+    for number in range(0, 200, 2):  # two at a time, as they are gathered
+        file.write([f"event {name}-{number + one} {'x' * 110}|\n" for one in range(2)])
+    file.close()
 
 
 @pytest.mark.parametrize("inherited", [False, True], ids=["opened-by-each", "opened-before-the-fork"])
 def test_processes_share_the_file_and_lose_no_line_when_it_is_turned_over(tmp_path: Path, inherited: bool) -> None:
     context = multiprocessing.get_context("fork")
     if inherited:  # as workers have it
-        handler = SharedFileHandler(tmp_path / "pywharf.log", max_bytes=5000, kept=1000)
-        handler.setFormatter(OneLine())
-        children = [context.Process(target=_write_many_with, args=(handler, name)) for name in range(4)]
+        file = SharedFile(tmp_path / "pywharf.log", max_bytes=5000, kept=1000)
+        children = [context.Process(target=_write_many_with, args=(file, name)) for name in range(4)]
         for child in children:
             child.start()
         for child in children:
             child.join()
-        handler.close()
+        file.close()
     else:
         with context.Pool(4) as pool:
             pool.starmap(_write_many, [(str(tmp_path), name) for name in range(4)])

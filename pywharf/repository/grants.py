@@ -1,6 +1,6 @@
 """What a secret was found to be allowed, remembered for a while so that the backend is not asked at each request.
 
-Secrets are never kept, only an HMAC of them. Time is monotonic: a clock that is set back extends nothing.
+Secrets are never kept, only a keyed hash of them. Time is monotonic: a clock that is set back extends nothing.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from pywharf.web.headers import HOST
@@ -94,7 +95,7 @@ def trusted_proxies(text: str) -> TrustedProxies:
 
 def put_right(environ: WSGIEnvironment, trusted: TrustedProxies) -> Way:
     """Take off what speaks for others, and where it is believed write it where WSGI has it. Raises nothing, whatever came."""
-    speaking = [name for name in environ if name.startswith(_BEGINNINGS) and _SPEAKS_FOR_OTHERS.fullmatch(name)]
+    speaking = _speaking_for_others(tuple(environ))
     said = {name: str(environ.pop(name)) for name in speaking}
     if not _MADE_UP.isdisjoint(environ):
         for name in _MADE_UP:
@@ -113,6 +114,11 @@ def put_right(environ: WSGIEnvironment, trusted: TrustedProxies) -> Way:
     if told.prefix:
         environ["SCRIPT_NAME"] = told.prefix + environ.get("SCRIPT_NAME", "")
     return Way(True, by_trusted=True, scheme_is_known=bool(told.scheme))
+
+
+@lru_cache(maxsize=64)  # the same few clients send the same few fields
+def _speaking_for_others(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name.startswith(_BEGINNINGS) and _SPEAKS_FOR_OTHERS.fullmatch(name)]
 
 
 @dataclass(frozen=True)

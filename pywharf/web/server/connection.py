@@ -18,12 +18,13 @@ from typing import Any
 
 from cheroot.server import HTTPConnection
 
-from pywharf.web.server.http_request import Request
-from pywharf.web.server.sending import WOULD_BLOCK, Outgoing
+from pywharf.web.server.http_request import Fields, Request, environ_of
+from pywharf.web.server.sending import PATIENCE, WOULD_BLOCK, Outgoing
 
 PIECE = 16 * 1024  # bytes read at a time while a head arrives
 HEAD_END = b"\r\n\r\n"
 FORM = 64 * 1024  # bytes; a form up to this size is waited for as its head is: everybody may send one, and no thread shall wait for it
+_WITHOUT_BODY = (b"GET ", b"HEAD ")
 _LONE_LF = re.compile(rb"(?<!\r)\n")
 _IS_FORM = re.compile(rb"\r\ncontent-type:[ \t]*application/x-www-form-urlencoded[ \t]*[;\r]", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
@@ -59,6 +60,8 @@ class Connection(HTTPConnection):
         self._searched = 0  # bytes of it in which no end of a head begins
         self._awaited = 0  # bytes of it that a head and its form have; 0 until the head is here
         self._forgave = False  # whether an empty line before this head was passed over
+        self.fields: Fields | None = None  # of the last request
+        self.environ = environ_of(self, server.bind_addr)
         self._request: Request | None = None
         self._outgoing: Outgoing | None = None
 
@@ -73,6 +76,15 @@ class Connection(HTTPConnection):
     def wants_write(self) -> bool:
         """Whether a response waits until the client has read more."""
         return self._outgoing is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is to be read or sent any more until the client sends a next request. Of TLS nobody knows without looking."""
+        return not self._received and self._outgoing is None and not self.is_tls
+
+    def is_short(self) -> bool:
+        """Whether the request that is here has no body that somebody would have to wait for."""
+        return self._outgoing is None and self._received.startswith(_WITHOUT_BODY)
 
     @property
     def deadline(self) -> float:
@@ -184,8 +196,11 @@ class Connection(HTTPConnection):
 
     # --- working ----------------------------------------------------------------------------------------------------
 
-    def communicate(self) -> bool:
-        """Work on the request that is here, or go on with its response. Whether the connection stays open."""
+    def communicate(self, patience: float = PATIENCE) -> bool:
+        """Work on the request that is here, or go on with its response. Whether the connection stays open.
+
+        patience: seconds that a client has to take more, before the connection waits for that alone.
+        """
         try:
             if self._outgoing is None:
                 request = self._request = Request(self.server, self)
@@ -193,7 +208,7 @@ class Connection(HTTPConnection):
                 if not request.ready:
                     return False
                 self._outgoing = Outgoing(self.socket, request, request.answer(), self.server.response_pace)
-            if not self._outgoing.go_on():
+            if not self._outgoing.go_on(patience):
                 return True
         except OSError as error:
             is_usual = isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError))  # else it may be of the application
@@ -228,9 +243,9 @@ class Connection(HTTPConnection):
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
         if status.startswith("503"):
             head += "Retry-After: 1\r\n"
-        head += f"Connection: close\r\nContent-Length: {len(text)}\r\n"
+        head += f"Connection: close\r\nContent-Length: {len(text)}\r\n{self.server.signature}"
         try:
-            self.socket.send(head.encode("ascii") + self.server.signature + text)
+            self.socket.send(head.encode("ascii") + text)
         except OSError:
             self.is_lingering = False  # nobody is there to be told
 

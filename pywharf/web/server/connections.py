@@ -1,8 +1,8 @@
 """Where connections wait: new ones and idle ones for a head, slow ones until they take more of their response.
 
-One thread looks after all of them with a selector. It never waits for anybody: what it reads and accepts is there already, and whoever
-does not come forward until an absolute deadline is sent away. So a connection that does nothing costs a descriptor and a few
-kilobytes, and a thread is given to complete heads only.
+One thread at a time looks after all of them with a selector. It never waits for anybody: what it reads and accepts is there already, and
+whoever does not come forward until an absolute deadline is sent away. So a connection that does nothing costs a descriptor and a few
+kilobytes, and a thread is given to complete heads only. Short requests it answers itself; `lead.py` sees to it that this holds up nobody.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from pywharf.web.server.accepting import PAUSE, Accepting
 from pywharf.web.server.connection import Arrival, Connection
+from pywharf.web.server.lead import Lead
 from pywharf.web.server.tls import Handshakes
 
 LOOK = 0.5  # seconds between looks for deadlines
@@ -29,12 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class Connections:
-    """The connections of one server that no thread works on. `run` is its one thread; `put` and `stop` are for any."""
+    """The connections of one server that no thread works on. `run` keeps two threads, of which one leads; `put` and `stop` are for any."""
 
     def __init__(self, server: Any, listener: socket.socket) -> None:
         self._server = server
         self._guard = threading.Lock()  # of the selector's table and of the three below
         self._selector = selectors.DefaultSelector()
+        self._lead = Lead(self._take)
+        self._failure: Exception | None = None  # why nothing works any more
         self._arriving: dict[Connection, float] = {}  # something came, or has to come at once: until when the head has to be whole
         self._idle: dict[Connection, float] = {}  # kept for a next request: until when
         self._sending: dict[Connection, None] = {}  # each knows its own
@@ -56,6 +59,11 @@ class Connections:
     def waiting(self) -> int:
         """Connections that wait here."""
         return len(self._arriving) + len(self._idle) + len(self._sending)
+
+    @property
+    def at_work(self) -> int:
+        """Requests that are answered here."""
+        return self._lead.at_work
 
     @property
     def idle(self) -> int:
@@ -123,29 +131,41 @@ class Connections:
 
     def run(self) -> None:
         """Look after them until `stop`, whatever happens to one of them. Raises where nothing works any more."""
-        failures = 0
-        try:
-            while not self._stopped:
-                try:
-                    self._turn()
-                    failures = 0
-                except Exception:
-                    failures += 1
-                    if failures == MOST_FAILURES:
-                        raise
-                    log.exception("the connections could not be looked after")
-                    time.sleep(PAUSE)
-        finally:
-            self._let_go_of_listener()
-            self._ended.set()
+        threading.Thread(target=self._lead.lead_in_turn, args=(self._look_after,), name="connections, too", daemon=True).start()
+        self._lead.lead_in_turn(self._look_after)
+        if self._failure is not None:
+            raise self._failure
 
-    def _turn(self) -> None:
+    def _look_after(self) -> None:
+        """Lead, until another thread does, or it is over."""
+        failures = 0
+        while not self._stopped:
+            try:
+                if not self._turn():
+                    return
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if failures == MOST_FAILURES:
+                    self._failure = error
+                    break
+                log.exception("the connections could not be looked after")
+                time.sleep(PAUSE)
+        self._let_go_of_listener()
+        self._lead.finish()
+        self._ended.set()
+
+    def _turn(self) -> bool:
+        """Look after what has come. False where another thread leads by now, and is told of the rest."""
         for key, _ in self._selector.select(PAUSE if self._accepting.is_paused else LOOK):
             if isinstance(key.data, Connection):
                 try:
-                    self._come_forward(key.data)
+                    leads = self._come_forward(key.data)
                 except Exception as error:
                     self._give_up(key.data, error)
+                else:
+                    if not leads:
+                        return False
             elif key.fileobj is self._accepting.listener:
                 self._accepting.accept()
             else:
@@ -157,9 +177,10 @@ class Connections:
             self._look_at = now + LOOK
             self._send_away(now)
         self._accepting.go_on(now)
+        return True
 
-    def _come_forward(self, connection: Connection) -> None:
-        """Something can be read from it, or written to it."""
+    def _come_forward(self, connection: Connection) -> bool:
+        """Something can be read from it, or written to it. False where another thread leads by now."""
         if connection in self._sending:
             self._take(connection)
             self._hand_over(connection)
@@ -167,33 +188,54 @@ class Connections:
             self._take(connection)
             self._handshakes.go_on(connection)
         else:
-            self._arrived(connection, connection.receive())
+            return self._arrived(connection, connection.receive())
+        return True
 
-    def _arrived(self, connection: Connection, arrival: Arrival) -> None:
+    def _arrived(self, connection: Connection, arrival: Arrival) -> bool:
         if arrival is Arrival.PARTLY:
             if connection.has_begun and connection in self._idle:
                 with self._guard:
                     del self._idle[connection]
                     self._arriving[connection] = time.monotonic() + self._server.head_timeout
-            return
-        self._take(connection)
-        if arrival is Arrival.HEAD:
+        elif arrival is Arrival.NOTHING:
+            self._take(connection)
+            connection.close()
+        elif connection.is_short() and self._lead.begin(connection):
+            return self._answer(connection)
+        else:
+            self._take(connection)
             self._hand_over(connection)
+        return True
+
+    def _answer(self, connection: Connection) -> bool:
+        """Answer the request that is here, in this thread; the connection stays in the selector meanwhile. Raises nothing.
+
+        False where another thread leads by now.
+        """
+        with self._guard:
+            self._arriving.pop(connection, None)
+            self._idle.pop(connection, None)
+        stays = False
+        try:
+            stays = connection.communicate(patience=0)
+        except Exception:
+            log.exception("a request could not be worked on: peer=%s", connection.remote_addr)
+        leads = self._lead.end(connection)
+        if leads and stays and connection.is_quiet and not self._stopped:
+            with self._guard:
+                self._idle[connection] = time.monotonic() + self._server.timeout
+            return True
+        if leads:
+            self._take(connection)
+        if stays:
+            self.put(connection)
         else:
             connection.close()
+        return leads
 
     def _begin(self, connection: Connection) -> None:
         """A new one."""
-        try:
-            arrival = Arrival.PARTLY if connection.is_tls else connection.receive()
-            if arrival is Arrival.PARTLY:
-                self._wait(connection, self._arriving, time.monotonic() + self._server.head_timeout)
-            elif arrival is Arrival.HEAD:
-                self._hand_over(connection)
-            else:
-                connection.close()
-        except Exception as error:
-            self._give_up(connection, error)
+        self._wait(connection, self._arriving, time.monotonic() + self._server.head_timeout)
 
     def _make_room(self) -> bool:
         """Close the connection that is idle longest, which may end at any time; else one that had time for its head. Whether there was one."""
@@ -261,6 +303,10 @@ class Connections:
             self._handshakes.stop()
         self._woken.close()
         self._wake.close()
+
+    def cut_off(self, timeout: float, patience: float) -> None:
+        """Let a request that is answered here end within `timeout` seconds after `stop`; then cut it off, and give it `patience`."""
+        self._lead.cut_off(timeout, patience)
 
     def _nudge(self) -> None:
         with suppress(OSError):

@@ -133,6 +133,7 @@ def _live(work: Callable[[Parent], None], parent: Parent, let_go: Callable[[], N
         kind, error_, trace = sys.exc_info()
         if kind is not None and error_ is not None:
             sys.excepthook(kind, error_, trace)
+        logging.shutdown()  # what is gathered of the log is written
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cheroot.server import HTTPRequest
 
@@ -28,9 +28,21 @@ class Lines(Protocol):
     def readline(self) -> bytes: ...
 
 
+class Fields(NamedTuple):
+    """The header fields of a request, read and found good. A client sends the same ones with many requests of a connection."""
+
+    block: bytes  # as they came
+    protocol: str  # of the request, and of its response
+    by_name: dict[bytes, bytes]
+    environ: dict[str, str]  # the same for WSGI
+    is_last: bool  # whether the client wants no further request answered
+
+
 class Arrived(Source, Protocol):
     """The connection that a request arrived on."""
 
+    fields: Fields | None
+    environ: dict[str, Any]
     is_tls: bool
     is_lingering: bool
     remote_addr: str
@@ -110,7 +122,9 @@ class Request(HTTPRequest):
     def __init__(self, server: Any, conn: Arrived) -> None:
         super().__init__(server, conn)
         self.scheme = b"https" if conn.is_tls else b"http"
-        self._status = b""
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []  # of the response
+        self._length: int | None = None  # of its body, as they say
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -154,18 +168,24 @@ class Request(HTTPRequest):
 
     def read_request_headers(self) -> bool:
         """Read the fields, decide about the connection. False where the request was refused."""
-        try:
-            self.inheaders = read_fields(self.rfile)
-        except RequestInvalid as error:
-            self.simple_response("400 Bad Request", str(error))
-            return False
-        refused = check_framing(self.inheaders, self.response_protocol, self.server.max_request_body_size)
-        if refused:
-            self.simple_response(refused)
-            return False
-        options = {option.strip().lower() for option in self.inheaders.get(b"Connection", b"").split(b",")}
-        is_lasting = self.response_protocol == "HTTP/1.1" or b"keep-alive" in options
-        self.close_connection = b"close" in options or not is_lasting
+        block, fields = self.rfile.read(), self.conn.fields
+        if fields is None or fields.block != block or fields.protocol != self.response_protocol:
+            try:
+                by_name = read_fields(io.BytesIO(block))
+            except RequestInvalid as error:
+                self.simple_response("400 Bad Request", str(error))
+                return False
+            refused = check_framing(by_name, self.response_protocol, self.server.max_request_body_size)
+            if refused:
+                self.simple_response(refused)
+                return False
+            options = {option.strip().lower() for option in by_name.get(b"Connection", b"").split(b",")}
+            is_lasting = self.response_protocol == "HTTP/1.1" or b"keep-alive" in options
+            is_last = b"close" in options or not is_lasting
+            fields = self.conn.fields = Fields(block, self.response_protocol, by_name, _for_wsgi(by_name), is_last)
+        self._fields = fields
+        self.inheaders = fields.by_name
+        self.close_connection = fields.is_last
         return True
 
     # --- answering --------------------------------------------------------------------------------------------------
@@ -178,35 +198,38 @@ class Request(HTTPRequest):
         return response
 
     def declared_length(self) -> int | None:
-        """The Content-Length of the response; None where its head has none."""
-        return next((int(value) for name, value in self.outheaders if name.lower() == b"content-length"), None)
+        """The Content-Length of the response, whose head is made by now; None where that has none."""
+        return self._length
 
     def head(self) -> bytes:
         """The head of the response. Who has not been read to the end by now is not read any more."""
-        names: dict[bytes, bytes] = {name.lower(): value for name, value in self.outheaders}
+        names: dict[str, str] = {}
+        lines = [f"HTTP/1.1 {self._status}\r\n"]
+        for name, value in self._headers:
+            names[name.lower()] = value
+            lines.append(f"{name}: {value}\r\n")
         status = int(self._status[:3])
         self.has_body = self.method != b"HEAD" and status >= 200 and status not in (204, 304)
-        if self.rfile.remaining or names.get(b"connection", b"").lower() == b"close" or not self.server.can_add_keepalive_connection:
+        if self.rfile.remaining or names.get("connection", "").lower() == "close" or not self.server.can_add_keepalive_connection:
             self.close_connection = True
         self.conn.is_lingering = bool(self.rfile.remaining)
-        if self.has_body and b"content-length" not in names:
+        length = names.get("content-length")
+        self._length = None if length is None else int(length)
+        if self.has_body and length is None:
             if self.response_protocol == "HTTP/1.1":
                 self.chunked_write = True
-                self.outheaders.append((b"Transfer-Encoding", b"chunked"))
+                lines.append("Transfer-Encoding: chunked\r\n")
             else:
                 self.close_connection = True  # its end is the end of the body
-        lines: list[bytes] = [b"HTTP/1.1 ", self._status, b"\r\n"]
-        for name, value in self.outheaders:
-            lines += [name, b": ", value, b"\r\n"]
-        if b"connection" not in names:
+        if "connection" not in names:
             if self.close_connection:
-                lines.append(b"Connection: close\r\n")
+                lines.append("Connection: close\r\n")
             elif self.response_protocol == "HTTP/1.0":
-                lines.append(b"Connection: Keep-Alive\r\n")
-        if b"date" not in names:
+                lines.append("Connection: Keep-Alive\r\n")
+        if "date" not in names:
             lines.append(_date_line(int(time.time())))
         lines.append(self.server.signature)
-        return b"".join(lines)
+        return "".join(lines).encode("latin-1")
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Refuse a request that never reached the application, and end the connection."""
@@ -216,54 +239,65 @@ class Request(HTTPRequest):
     # --- WSGI -------------------------------------------------------------------------------------------------------
 
     def _environ(self) -> dict[str, Any]:
-        host, port = self.server.bind_addr
-        environ: dict[str, Any] = {
-            "ACTUAL_SERVER_PROTOCOL": "HTTP/1.1",
+        return {
+            **self.conn.environ,
+            **self._fields.environ,
             "PATH_INFO": self.path.decode("latin-1"),
             "QUERY_STRING": self.qs.decode("latin-1"),
-            "REMOTE_ADDR": self.conn.remote_addr or "",
-            "REMOTE_PORT": str(self.conn.remote_port or ""),
             "REQUEST_METHOD": self.method.decode("latin-1"),
             "REQUEST_URI": self.uri.decode("latin-1"),
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": host,
-            "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": self.request_protocol.decode("latin-1"),
-            "SERVER_SOFTWARE": "pywharf",
             "wsgi.errors": sys.stderr,
             "wsgi.input": self.rfile,
-            "wsgi.input_terminated": False,
-            "wsgi.multiprocess": True,
-            "wsgi.multithread": True,
-            "wsgi.run_once": False,
-            "wsgi.url_scheme": self.scheme.decode("latin-1"),
-            "wsgi.version": (1, 0),
         }
-        for name, value in self.inheaders.items():
-            key = name.decode("ascii").upper().replace("-", "_")
-            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
-        return environ
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
         if self._status and exc_info is None:
             raise RuntimeError("start_response was called a second time without exc_info")
         if exc_info is not None and self.sent_headers:
             raise exc_info[1]
-        self._status = status.encode("latin-1")
-        self.outheaders = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self._status = status
+        self._headers = headers
         return _no_write
+
+
+def environ_of(connection: Arrived, address: tuple[str, int]) -> dict[str, Any]:
+    """What the environ of each request of a connection has in common. address: the server's."""
+    return {
+        "ACTUAL_SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": connection.remote_addr or "",
+        "REMOTE_PORT": str(connection.remote_port or ""),
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": address[0],
+        "SERVER_PORT": str(address[1]),
+        "SERVER_SOFTWARE": "pywharf",
+        "wsgi.input_terminated": False,
+        "wsgi.multiprocess": True,
+        "wsgi.multithread": True,
+        "wsgi.run_once": False,
+        "wsgi.url_scheme": "https" if connection.is_tls else "http",
+        "wsgi.version": (1, 0),
+    }
+
+
+def _for_wsgi(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    environ = {}
+    for name, value in fields.items():
+        key = name.decode("ascii").upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
+    return environ
 
 
 def _no_write(data: bytes) -> object:
     raise NotImplementedError("this server has no write(): let the application return what it has to say")
 
 
-_dated: tuple[int, bytes] = (0, b"")  # the second, and the line for it
+_dated: tuple[int, str] = (0, "")  # the second, and the line for it
 
 
-def _date_line(second: int) -> bytes:
+def _date_line(second: int) -> str:
     """The Date field (RFC 9110, 6.6.1), made once a second."""
     global _dated
     if _dated[0] != second:
-        _dated = (second, f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii"))
+        _dated = (second, f"Date: {formatdate(second, usegmt=True)}\r\n")
     return _dated[1]

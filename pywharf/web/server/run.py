@@ -133,7 +133,7 @@ class Server(CherootServer):
     """Cheroot's server with our connections, threads and log."""
 
     ConnectionClass = Connection
-    signature = b"Server: pywharf\r\n\r\n"  # ends every head; without a version
+    signature = "Server: pywharf\r\n\r\n"  # ends every head; without a version
     goodbye = GOODBYE  # seconds in which connections may still bring a request once it stops
 
     def __init__(
@@ -174,7 +174,7 @@ class Server(CherootServer):
         parked = self._connections.waiting
         return ServerCounts(
             threads=self.requests.size,
-            threads_busy=self.requests.busy,
+            threads_busy=self.requests.busy + self._connections.at_work,
             queued=self.requests.waiting,
             parked=parked,
             active=max(0, len(self.open_connections) - parked),
@@ -224,6 +224,7 @@ class Server(CherootServer):
         self._wait_until(self._is_done, max(0.0, began + self.shutdown_timeout - time.monotonic()))
         self._connections.stop()
         self.requests.stop(max(0.0, began + self.shutdown_timeout - time.monotonic()))
+        self._connections.cut_off(max(0.0, began + self.shutdown_timeout - time.monotonic()), CUT_OFF)
         self.lingering.close(min(1.0, self.shutdown_timeout))
 
     def _is_done(self) -> bool:

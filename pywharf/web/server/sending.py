@@ -21,7 +21,7 @@ from typing import Protocol
 
 from pywharf.web.server.pace import Pace
 
-PATIENCE = 20  # milliseconds a thread waits for a client to take more, before the connection waits alone
+PATIENCE = 0.02  # seconds a thread waits for a client to take more, before the connection waits alone
 TURN = 0.1  # seconds after which a thread does not wait any more: a client that takes a little every 19 ms would keep it
 RECORD = 16 * 1024  # bytes given to OpenSSL at a time: of a piece of several records it does not tell how much is out
 SENDFILE_MOST = 16 * 1024 * 1024  # bytes one system call may send: a thread is not lost in it
@@ -68,17 +68,19 @@ class Outgoing:
         self._began = self._last = time.monotonic()
         self._sent = 0  # bytes, with the head
         self._turn_ends = 0.0  # monotonic
+        self._patience = PATIENCE
 
     @property
     def deadline(self) -> float:
         """Until when the client has to take more; monotonic."""
         return self._pace.end(self._began, self._sent, self._last)
 
-    def go_on(self) -> bool:
+    def go_on(self, patience: float = PATIENCE) -> bool:
         """Send what can be sent. True where all of it is out; False where the client has to read first.
 
-        Raises OSError, and whatever the application does.
+        patience: seconds to wait for that each time. Raises OSError, and whatever the application does.
         """
+        self._patience = patience
         self._turn_ends = time.monotonic() + TURN
         if self._pieces is None:
             self._pieces = iter(self._response)
@@ -190,11 +192,11 @@ class Outgoing:
 
     def _is_taken_soon(self) -> bool:
         """Whether the client makes room within a moment: one that keeps up need not be waited for anywhere else."""
-        if time.monotonic() >= self._turn_ends:
+        if not self._patience or time.monotonic() >= self._turn_ends:
             return False
         poll = select.poll()
         poll.register(self._socket, select.POLLOUT)
-        return bool(poll.poll(PATIENCE))
+        return bool(poll.poll(self._patience * 1000))
 
 
 class FilePart:

@@ -200,10 +200,10 @@ def test_counts_tell_who_is_where(small_app: SmallApp) -> None:
         raw = Raw(server.address)
         raw.send(GET.replace(b"/ ", b"/wait "))
         small_app.entered.wait(SOON)
-        assert (len(server.open_connections), server.requests.busy) == (1, 1)
+        assert (len(server.open_connections), server.counts().threads_busy) == (1, 1)
         small_app.go_on.set()
         raw.head()
-        wait_until(lambda: server._connections.idle == 1 and server.requests.busy == 0)
+        wait_until(lambda: server._connections.idle == 1 and server.counts().threads_busy == 0)
         raw.close()
         wait_until(lambda: not server.open_connections)
     finally:

@@ -124,7 +124,7 @@ def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait() -> Non
         reading.head()
         wait_until(lambda: bool(server._connections._sending))
         with ExitStack() as stack:
-            for _ in range(2):  # one has the thread, one the place in the queue
+            for _ in range(3):  # two have a thread, one the place in the queue
                 raw = Raw(server.address)
                 stack.callback(raw.close)
                 raw.send(GET)

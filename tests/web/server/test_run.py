@@ -104,8 +104,11 @@ def test_options_arrive(start: Starting) -> None:
 
 def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, small_app: SmallApp) -> None:
     with start(numthreads=1, accepted_queue_size=1) as address:
-        working, _ = in_background(address, "/wait")
-        small_app.entered.wait(30)
+        working = []
+        for _ in range(2):  # at one of them is a thread that looked after the connections before, at the other the one for requests
+            working.append(in_background(address, "/wait")[0])
+            small_app.entered.wait(30)
+            small_app.entered.clear()
         waiting = Raw(address)
         waiting.send(GET)
         time.sleep(0.1)
@@ -113,7 +116,8 @@ def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, 
         assert get(address) == 503
 
         small_app.go_on.set()
-        working.join()
+        for thread in working:
+            thread.join()
         assert waiting.head().startswith(b"HTTP/1.1 200")
 
 

@@ -1,0 +1,123 @@
+"""Lines of the access log gathered for a moment, so that a busy server does not write each of them by itself.
+
+Only these: they are many, and of each other event somebody may want to know at once. Such an event is written at once, behind the lines that
+came before it. A process that is killed loses what it gathered last, `MOMENT` seconds of it at most.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Protocol
+
+GATHERED = "pywharf.access"  # the logger
+MOMENT = 0.1  # seconds
+MOST = 2000  # lines; beyond, whoever brings the next one writes them
+
+
+class Sink(Protocol):
+    """Where lines go."""
+
+    level: int
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Write the lines, each with its line feed. Raises nothing."""
+
+    def close(self) -> None: ...
+
+
+class Gathering(logging.Handler):
+    """Writes every record to all sinks: at once, or, of the access log, soon. Its thread lives where there is something to gather."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        super().__init__(min(sink.level for sink in sinks))
+        self._sinks = sinks
+        self._gathered: collections.deque[logging.LogRecord] = collections.deque()
+        self._something = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._sleeps = False
+        self._closed = False
+        _all.add(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """With the handler's lock held."""
+        if record.name == GATHERED and record.levelno == logging.INFO and len(self._gathered) < MOST and self._is_attended():
+            self._gathered.append(record)
+            if self._sleeps:
+                self._sleeps = False
+                self._something.set()
+            return
+        self._write_gathered()
+        self._write([record])
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        self.acquire()
+        try:
+            self._write_gathered()
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        self._closed = True
+        self._something.set()
+        self.flush()
+        for sink in self._sinks:
+            sink.close()
+        super().close()
+
+    def forked(self) -> None:
+        """In a child: what is gathered is the parent's to write, and its thread is not here."""
+        self._gathered.clear()
+        self._something = threading.Event()
+        self._thread = None
+
+    def _write_gathered(self) -> None:
+        records = [self._gathered.popleft() for _ in range(len(self._gathered))]
+        if records:
+            self._write(records)
+
+    def _write(self, records: Sequence[logging.LogRecord]) -> None:
+        for sink in self._sinks:
+            lines = [self.format(record) + "\n" for record in records if record.levelno >= sink.level]
+            if lines:
+                sink.write(lines)
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _is_attended(self) -> bool:
+        if self._thread is None and not self._closed:
+            thread = threading.Thread(target=self._work, args=(self._something,), name="log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads, or the interpreter ends
+                return False
+            self._thread = thread
+        return not self._closed
+
+    def _work(self, something: threading.Event) -> None:
+        while not self._closed:
+            if not self._gathered:
+                something.clear()
+                self._sleeps = True
+                if not self._gathered and not self._closed:  # looked at after it was said: who brings a line now sees it
+                    something.wait()
+                self._sleeps = False
+            time.sleep(MOMENT)
+            self.flush()
+
+
+_all: weakref.WeakSet[Gathering] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for one in list(_all):
+        one.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

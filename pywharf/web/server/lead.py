@@ -1,0 +1,128 @@
+"""Which of two threads looks after the connections, and may answer a request itself.
+
+Handing a request to another thread costs more than most requests do: both have to be woken, and each waits for Python's lock. So the thread
+that leads answers short requests itself, one after the other. The other one stands by, and looks every few milliseconds whether the
+leader is still at the same request; if so it takes the lead, and the first goes on with its request and then stands by in its turn.
+Nobody waits longer for that than two such looks, and while a thread is missing, requests go to the threads that are there for them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from pywharf.web.server.connection import Connection
+
+TICK = 0.002  # seconds between two looks at the leader
+STILL = 50  # looks in a row that found nothing new, after which there are none until the leader has work again
+
+
+class Lead:
+    """The lead of one server's connections. Both threads live in `lead_in_turn`; `begin` and `end` are for the one that leads."""
+
+    def __init__(self, let_go: Callable[[Connection], None]) -> None:
+        """let_go: is called for the connection that a leader is still at, before another leads: the new one must not look after it."""
+        self._let_go = let_go
+        self._guard = threading.Lock()
+        self._is_led = False
+        self._stands_by = False  # whether another thread could take the lead
+        self._own: Connection | None = None  # what the leader is at
+        self._stuck: Connection | None = None  # what a former leader is still at
+        self._begun = 0  # requests that a leader answered itself
+        self._sleeps = False  # whether who stands by has to be woken
+        self._wake = threading.Event()
+        self._is_over = False
+
+    @property
+    def at_work(self) -> int:
+        """Requests that the two threads are at."""
+        return (self._own is not None) + (self._stuck is not None)
+
+    def lead_in_turn(self, look_after: Callable[[], None]) -> None:
+        """Stand by, and lead while it is this thread's turn, until it is over.
+
+        look_after: returns when `end` said that another leads, or when all is over. Its errors are passed on.
+        """
+        while self._take():
+            look_after()
+
+    def begin(self, connection: Connection) -> bool:
+        """The leader wants to answer a request itself. False where nobody could take the lead from it meanwhile."""
+        if not self._stands_by:
+            return False
+        self._own = connection
+        self._begun += 1
+        if self._sleeps:
+            self._sleeps = False
+            self._wake.set()
+        return True
+
+    def end(self, connection: Connection) -> bool:
+        """The request is answered. Whether this thread still leads; if not, the connection is in its hands alone."""
+        with self._guard:
+            if self._own is connection:
+                self._own = None
+                return True
+            return False
+
+    def finish(self) -> None:
+        """It is over: nobody takes the lead any more."""
+        self._is_over = True
+        self._wake.set()
+
+    def cut_off(self, timeout: float, patience: float) -> None:
+        """Let a request that a former leader is at end within `timeout` seconds; then cut it off, and give it `patience`."""
+        if not self._let_end(timeout) and (connection := self._stuck) is not None:
+            connection.shut_down()
+            self._let_end(patience)
+
+    def _let_end(self, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        while self._stuck is not None:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(TICK)
+        return True
+
+    # --- standing by ------------------------------------------------------------------------------------------------
+
+    def _take(self) -> bool:
+        """Wait until this thread is to lead; False when it is over."""
+        with self._guard:
+            if not self._is_led:
+                self._is_led = True
+                return not self._is_over
+            self._stuck = None  # of the two threads, it was this one's
+            self._stands_by = True
+        still = 0
+        while not self._is_over:
+            begun, own = self._begun, self._own
+            time.sleep(TICK)
+            if begun != self._begun:
+                still = 0
+            elif own is not None:
+                if self._take_over(own, begun):
+                    return True
+            else:
+                still += 1
+                if still >= STILL:
+                    self._sleep(begun)
+                    still = 0
+        return False
+
+    def _take_over(self, own: Connection, begun: int) -> bool:
+        with self._guard:
+            if self._own is not own or self._begun != begun:
+                return False
+            self._own, self._stuck = None, own
+            self._stands_by = False
+            self._let_go(own)
+            return True
+
+    def _sleep(self, begun: int) -> None:
+        self._wake.clear()
+        self._sleeps = True
+        if self._begun == begun and not self._is_over:  # looked at after it was said: a leader that begins now sees it
+            self._wake.wait()
+        self._sleeps = False
