@@ -15,7 +15,7 @@ from typing import TypeVar
 from benchmarks.field import clients, servers
 from benchmarks.field.corpora import WIDE, Corpus, File, make_corpus
 from benchmarks.field.filling import examples, fill_devpi, fill_flat, fill_folders, fill_pywharf, fill_site, filled, large_file, work_copy
-from benchmarks.field.kinds import KINDS, PAGES, TITLES, Kind, Measure
+from benchmarks.field.kinds import KINDS, OURS, PAGES, TITLES, Kind, Measure
 from benchmarks.field.pages import Pages
 from benchmarks.field.processes import Failed
 from benchmarks.field.results import Results
@@ -25,7 +25,7 @@ from benchmarks.field.wrk import WrkFailed
 
 EXAMPLES = 100  # projects whose pages and wheels are asked for in turn
 INSTALLED = 30  # projects that pip and uv install
-SMALL = "pywharf-S"  # a second pywharf, with 100 files
+SMALL, MIDDLE = "pywharf-S", "pywharf-M"  # a second pywharf, with 100 files, and a third, with 22,000
 IDLE = 1.0  # seconds after the first answer until memory is read
 
 Made = TypeVar("Made")
@@ -56,6 +56,7 @@ class Comparison:
         self._names = {kind.name for kind in kinds}
         self._stack = contextlib.ExitStack()
         self._lives: dict[str, Live] = {}
+        self._beside: dict[str, Sequence[File]] = {}  # of those with another corpus, some files
 
     def run(self) -> None:
         """Raises CalledProcessError where a peer cannot be installed or filled, Failed where pywharf does not do what is measured."""
@@ -63,7 +64,7 @@ class Comparison:
         if self._wants("pip", "uv"):
             self._tools.client("pip")  # installed now, not while it is measured
         if "wrk" in self._tools.missing:
-            self._names -= set(PAGES)
+            self._names -= {*PAGES, *OURS, "project_m"}
         with self._stack:
             self._start_all(corpus)
             _say("measuring")
@@ -82,13 +83,15 @@ class Comparison:
         if self._wants("cold"):
             self._start_cold(root, first)
         self._start(servers.pywharf("pywharf", self._copy(root, "pywharf"), 1), first)
+        if self._wants("disk"):
+            size = sum(path.stat().st_size for path in (root / "index").iterdir() if not path.is_symlink())
+            self._keep("disk", self._lives["pywharf"], Measure(size / 1e6))
         if self._wants(*PAGES, "upload_8") and self._size != "XL":  # whose one ROOT is in use
             self._start(servers.pywharf("pywharf-2", self._copy(root, "pywharf-2"), 2), first)
         if self._wants("upload_small") and self._size != "S":
-            self._start(
-                servers.pywharf(SMALL, self._copy(self._small(), SMALL), 1),
-                examples(Corpus("S", self._cache.parent / "S" / "corpus"), 1)[0].project,
-            )
+            self._start_beside(SMALL, "S")
+        if self._wants("project_m") and self._size in ("L", "XL"):
+            self._start_beside(MIDDLE, "M")
         if self._wants(*PAGES):
             self._start_bare(files)
         if self._size != "XL":  # the others were not made for a million
@@ -128,10 +131,13 @@ class Comparison:
             except (Failed, OSError, subprocess.CalledProcessError) as error:
                 print(f"left out: {name}: {error}", file=sys.stderr)
 
-    def _small(self) -> Path:
-        cache = self._cache.parent / "S"
-        corpus = make_corpus("S", cache / "corpus", large=self._cache.parent / "large")
-        return filled("pywharf", cache, lambda root: fill_pywharf(corpus, root))
+    def _start_beside(self, name: str, size: str) -> None:
+        """A pywharf with another corpus, to be compared with."""
+        cache = self._cache.parent / size
+        corpus = make_corpus(size, cache / "corpus", large=self._cache.parent / "large")
+        root = filled("pywharf", cache, lambda root: fill_pywharf(corpus, root))
+        self._beside[name] = examples(corpus, EXAMPLES)
+        self._start(servers.pywharf(name, self._copy(root, name), 1), self._beside[name][0].project)
 
     def _start(self, server: Server, first: str) -> None:
         """Start it as often as starts are measured, and leave it running."""
@@ -156,6 +162,7 @@ class Comparison:
         Each round begins with another server: the first may find the disk at work with what the kind before wrote.
         """
         self._pages = Pages(examples(corpus, EXAMPLES), self._work, self._effort.seconds)
+        self._pages_beside = Pages(self._beside.get(MIDDLE, ()), self._work, self._effort.seconds)
         self._projects = [file.project for file in examples(corpus, INSTALLED)]
         self._large = large_file(corpus) if self._wants("download_1", "download_4") else None
         for number in range(self._effort.rounds):
@@ -166,7 +173,7 @@ class Comparison:
 
     def _in_round(self, number: int) -> list[str]:
         """The kinds of a round: some are not in every one, some need what a corpus does not have."""
-        left_out: set[str] = {"start", "cold", "rss", "download_rss", "upload_rss"}  # measured beside others
+        left_out: set[str] = {"start", "cold", "rss", "disk", "download_rss", "upload_rss"}  # measured beside others
         if self._size == "S":
             left_out |= {"wide", "upload_wide", "upload_small"}
         if self._large is None:
@@ -183,6 +190,11 @@ class Comparison:
         if server.name == SMALL or kind == "upload_small":
             wanted = server.name == SMALL and kind == "upload_small"
             return {kind: clients.upload(live, 1, self._effort.seconds)} if wanted else {}
+        if server.name == MIDDLE or kind == "project_m":
+            wanted = server.name == MIDDLE and kind == "project_m"
+            return {kind: self._pages_beside.measure(live, "project")} if wanted else {}
+        if kind in OURS:
+            return {kind: self._pages.measure(live, kind)} if server.name.startswith("pywharf") else {}
         if kind in PAGES:
             return {kind: self._pages.measure(live, kind)}
         if kind == "upload_8" and server.upload:
@@ -217,7 +229,7 @@ class Comparison:
         name = live.server.name
         if name in TITLES:
             self._results.add(kind, name, measure)
-        elif kind == "upload_small":  # the row says how small the repository is
+        elif kind in ("upload_small", "project_m"):  # the row says how large the repository is
             self._results.add(kind, "pywharf", measure)
 
     # --- little ones ------------------------------------------------------------------------------------------------
@@ -227,7 +239,7 @@ class Comparison:
 
     def _copy(self, source: Path, name: str) -> Path:
         """What a run may write to; of a million files there is no copy."""
-        return source if self._size == "XL" and name != SMALL else work_copy(source, self._work / f"{name}-work")
+        return source if self._size == "XL" and name not in (SMALL, MIDDLE) else work_copy(source, self._work / f"{name}-work")
 
     def _filled(self, what: str, act: Callable[[], Made]) -> Made:
         began = time.perf_counter()

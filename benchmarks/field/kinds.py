@@ -35,6 +35,7 @@ class Target:
 
     at_least: ratio of the values, the better way round, so that 1.0 is equal; with neither `than` nor `than_kind` it is a limit,
     which is met when the value is not worse. cpu: of the server's CPU for one request, in the kind's unit, not of the value.
+    sizes: of the corpus, that it holds for; empty for all.
     """
 
     kind: str
@@ -43,15 +44,18 @@ class Target:
     at_least: float
     than_kind: str = ""
     cpu: bool = False
+    sizes: Sequence[str] = ()
 
 
 KINDS = (
     Kind("project", "project page", "/s", "us"),
+    Kind("project_m", "project page in a repository of 22,000 files", "/s", "us"),
     Kind("root", "list of projects", "/s", "us"),
     Kind("wide", "page of 2,000 files", "/s", "us"),
     Kind("metadata", "`.metadata`", "/s", "us"),
     Kind("not_modified", "project page, not modified (304)", "/s", "us"),
     Kind("wheel", "small wheel", "/s", "us"),
+    Kind("search", "search for a project, as people do", "/s", "us"),
     Kind("download_1", "200 MB wheel, 1 client", "MB/s", "ms"),
     Kind("download_4", "200 MB wheel, 4 clients", "MB/s", "ms"),
     Kind("download_rss", "200 MB wheel down: memory grows by", "MB"),
@@ -65,6 +69,7 @@ KINDS = (
     Kind("start", "start to the first answer", "s", "s"),
     Kind("cold", "the same with the local index gone", "s", "s"),
     Kind("rss", "memory of a process, idle", "MB"),
+    Kind("disk", "local index, on the disk", "MB"),
     Kind("pip", "pip installs 30 packages", "s", "ms"),
     Kind("uv", "uv installs 30 packages", "s", "ms"),
 )
@@ -72,6 +77,7 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 
 # By wrk, one after the other of these; each has a constant answer on the bare stack to be compared with.
 PAGES = ("project", "root", "wide", "metadata", "not_modified", "wheel")
+OURS = ("search",)  # by wrk, too, of pages that nobody else has
 
 TITLES = {
     "pywharf": "pywharf",
@@ -89,7 +95,11 @@ TARGETS = (
     Target("project", "pywharf", "devpi", 8.0),
     Target("project", "pywharf", "simple-repository-server", 5.0),
     Target("project", "pywharf-2", "pywharf", 1.6),
+    Target("project", "pywharf", "pywharf", 0.9, than_kind="project_m"),
     Target("root", "pywharf", "devpi", 5.0),
+    Target("root", "pywharf", "devpi", 50.0, sizes=("L",)),
+    Target("root", "pywharf", "simple-repository-server", 50.0, sizes=("L",)),
+    Target("root", "pywharf", "pypiserver", 50.0, sizes=("L",)),
     Target("not_modified", "pywharf", "pywharf", 1.0, than_kind="project"),
     Target("wheel", "pywharf", "bottle", 0.7),
     Target("download_1", "pywharf", "nginx", 0.8),
@@ -99,7 +109,10 @@ TARGETS = (
     Target("upload_wide", "pywharf", "pywharf", 1 / 1.3, than_kind="upload_1", cpu=True),
     Target("upload_rss", "pywharf", "", 20.0),
     Target("upload_large", "pywharf", "", 200.0),
-    Target("start", "pywharf", "", 0.5),
+    Target("start", "pywharf", "", 0.5, sizes=("S", "M", "L")),
+    Target("start", "pywharf", "", 1.0, sizes=("XL",)),
+    Target("cold", "pywharf", "", 4.0, sizes=("L",)),
+    Target("cold", "pywharf", "", 15.0, sizes=("XL",)),
     Target("rss", "pywharf", "", 60.0),
     Target("pip", "pywharf", "nginx", 1 / 1.10),
     Target("uv", "pywharf", "nginx", 1 / 1.15),

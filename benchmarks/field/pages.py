@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.field.corpora import WIDE, File
 from benchmarks.field.kinds import Measure
 from benchmarks.field.processes import Failed
-from benchmarks.field.servers import PIP, PLAIN, Live
+from benchmarks.field.servers import BROWSER, PIP, PLAIN, Live
 from benchmarks.field.wrk import Request, run
 
 SLOW = 0.1  # seconds for one answer from which on wrk would count next to nothing
@@ -76,6 +76,7 @@ class Pages:
             "metadata": lambda: [_request(live, self._path(live, file) + ".metadata", PLAIN) for file in files if live.server.metadata],
             "not_modified": lambda: _conditional(live, [live.page(file.project) for file in files]),
             "wheel": lambda: [_request(live, self._path(live, file), PLAIN) for file in files],
+            "search": lambda: [_request(live, f"/projects/?q={file.project}", BROWSER) for file in files],
         }
         return found[kind]()
 

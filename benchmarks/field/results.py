@@ -74,7 +74,7 @@ class Results:
     def targets(self) -> str:
         """What was to be reached, and whether it was."""
         rows = [["to be reached", "wanted", "measured", ""], ["---"] * 4]
-        rows += [list(row) for target in TARGETS if (row := self._target(target))]
+        rows += [list(row) for target in TARGETS if (not target.sizes or self.size in target.sizes) and (row := self._target(target))]
         return _markdown(rows)
 
     def ratio(self, kind: str, server: str, than: str, *, than_kind: str = "", cpu: bool = False) -> float | None:

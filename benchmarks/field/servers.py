@@ -27,6 +27,12 @@ PIP = {
     "Connection": "keep-alive",
     "Cache-Control": "max-age=0",
 }
+BROWSER = {
+    "User-Agent": "Mozilla/5.0",
+    "Accept-Encoding": "gzip, deflate",
+    "Accept": "text/html,application/xhtml+xml",
+    "Connection": "keep-alive",
+}
 PLAIN = {"User-Agent": PIP["User-Agent"], "Accept-Encoding": "identity", "Accept": "*/*", "Connection": "keep-alive"}
 NGINX = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
