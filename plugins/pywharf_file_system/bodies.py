@@ -18,7 +18,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from time import time as now
@@ -43,6 +43,7 @@ class Bodies:
     def __init__(self, storage: Path) -> None:
         self._objects = storage / "objects"
         self._packages = storage / "packages"
+        self._lasting: set[tuple[str, int]] = set()  # folders of `objects/` whose names last, as this instance made sure: name and inode
 
     def prepare(self) -> None:
         make_folder(self._packages)
@@ -57,13 +58,15 @@ class Bodies:
 
     # --- in and out -------------------------------------------------------------------------------------------------
 
-    def place(self, staged: StagedFile) -> None:
-        """Put a body where open() finds it, to last; nobody knows of it before the commit. Doing it twice does no harm.
+    def place(self, files: Iterable[StagedFile]) -> None:
+        """Put bodies where open() finds them, to last; nobody knows of them before the commit. One that lies there damaged is replaced."""
+        for folder in {self._place(staged) for staged in files}:  # when all are linked, so that a file system has one thing to write
+            fsync_folder(folder)
 
-        One that lies there damaged is replaced.
-        """
+    def _place(self, staged: StagedFile) -> Path:
+        """Returns the folder that it is in, which has to be fsynced."""
         target = self._object(staged.ref)
-        make_folder(target.parent)
+        self._make_folder(target.parent)
         try:
             os.link(staged.path, target)
         except FileExistsError:
@@ -71,8 +74,14 @@ class Bodies:
         except OSError:  # another file system, or one without links
             _put(staged.path, target)
         os.chmod(target, READ_ONLY)  # of the staged name too, where both are one; and, for sweep(), a new time of change
-        fsync_folder(target.parent)
-        fsync_folder(self._objects)  # another thread may have made that folder and not come to its own fsync
+        return target.parent
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder of `objects/`, to last."""
+        if not folder.is_dir() or (folder.name, folder.stat().st_ino) not in self._lasting:
+            make_folder(folder)
+            fsync_folder(self._objects)  # another thread may have made that folder and not come to its own fsync
+            self._lasting.add((folder.name, folder.stat().st_ino))
 
     def _replace_damaged(self, staged: StagedFile, target: Path) -> None:
         if os.path.samestat(os.stat(staged.path), os.lstat(target)) or _has_content(target, staged.ref):
@@ -116,6 +125,9 @@ class Bodies:
         """Link a body into its project's folder. Another file under that name is left there, and told in the log."""
         shown, body = self._shown(file), self._object(file)
         make_folder(shown.parent)
+        with contextlib.suppress(OSError):  # there is something, or links cannot be had
+            os.link(body, shown)
+            return
         if os.path.lexists(shown):
             if os.path.samestat(os.lstat(shown), os.stat(body)):
                 return

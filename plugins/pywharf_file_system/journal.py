@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import os
@@ -76,11 +77,8 @@ class Journal:
             start = _position(journal, end, after)
             if start is None:
                 raise Moved("the storage's past does not hold this cursor")
-            with open(journal, "rb", closefd=False) as file:
-                for _, line in _lines(file, start, end):
-                    # Of a damaged line nobody can say whom it disturbs. The reader goes past it, and the next try does not meet it.
-                    if line is None or any(change.disturbed_by(line["project"], key) for key in line.get("documents", ())):
-                        raise Moved(change.project)
+            if start < end:
+                _refuse_if_disturbed(journal, start, end, change)
             content = {
                 "serial": _next_serial(journal, end),
                 "after": mark_at(journal, end),
@@ -142,7 +140,8 @@ class Journal:
             os.close(journal)
 
     def _entries(self, start: int, end: int, mark: str) -> Iterator[Entry]:
-        with open(os.open(self._path, os.O_RDONLY | _OPEN), "rb") as file:
+        # With a size said, Python does not ask whether it is a terminal.
+        with open(os.open(self._path, os.O_RDONLY | _OPEN), "rb", io.DEFAULT_BUFFER_SIZE) as file:
             if mark_at(file.fileno(), end) != mark:
                 raise BackendUnavailable("its journal was replaced while it was being read")
             for at, line in _lines(file, start, end):
@@ -165,6 +164,14 @@ class Journal:
         except BaseException:
             _take_back(journal, end)
             raise
+
+
+def _refuse_if_disturbed(journal: int, start: int, end: int, change: Change) -> None:
+    with open(journal, "rb", closefd=False) as file:
+        for _, line in _lines(file, start, end):
+            # Of a damaged line nobody can say whom it disturbs. The reader goes past it, and the next try does not meet it.
+            if line is None or any(change.disturbed_by(line["project"], key) for key in line.get("documents", ())):
+                raise Moved(change.project)
 
 
 def _take_back(journal: int, end: int) -> None:

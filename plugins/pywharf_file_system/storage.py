@@ -69,8 +69,7 @@ class FileSystemBackend(Backend):
         with _os_errors_translated(), self._disk.watching():
             if not self._bodies.are_prepared():
                 self._begin(after)
-            for staged in change.files:
-                self._bodies.place(staged)
+            self._bodies.place(change.files)
             self._journal.append(change, after, lambda: self._place_again(change))
         # From here on the change is made, whatever becomes of the rest.
         self._remember()
@@ -194,9 +193,7 @@ class FileSystemBackend(Backend):
 
     def _place_again(self, change: Change) -> None:
         """A body that an upload long ago left behind can be swept between its placing and now."""
-        for staged in change.files:
-            if not self._bodies.holds(staged.ref):
-                self._bodies.place(staged)
+        self._bodies.place([staged for staged in change.files if not self._bodies.holds(staged.ref)])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The legacy upload: a multipart/form-data body taken apart while it arrives.
 
-The file goes to the caller's `write` piece by piece, digests and size are taken on the way, and the few text fields that
+The file goes to the caller's sink piece by piece, which takes its digests on the way, and the few text fields that
 anybody reads are kept. Everything else passes by: counted, and refused where it is no text, but never held.
 
 Nothing here looks into the file, and nothing here decides whether it may be stored: that is `repository/admission.py`.
@@ -20,7 +20,8 @@ from typing import get_args
 
 from multipart import MultipartError, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]  # one module has no py.typed
 
-from pywharf.api.upload_parts import UTF_8_NAMES, Parts
+from pywharf.api.file_digests import SHA256
+from pywharf.api.upload_parts import UTF_8_NAMES, FileSink, Parts
 from pywharf.errors import FileTooLarge, UploadRejected
 from pywharf.model.names import Kind
 
@@ -40,8 +41,8 @@ class UploadForm:
     filename: str  # as sent
     size: int  # bytes
     sha256: str  # this and the next two: lower-case hex, of the bytes received
-    md5: str
-    blake2b_256: str
+    md5: str = ""  # this and the next: "" where it was not taken, since the form did not send it
+    blake2b_256: str = ""
 
     def one(self, name: str) -> str:
         """A field that has one value, "" where it is absent; raises UploadRejected where it came with several different ones."""
@@ -64,16 +65,17 @@ def parse_upload(
     read: Callable[[int], bytes],
     content_type: str,
     content_length: int,
-    write: Callable[[bytes], object],
+    sink: FileSink,
     limits: UploadLimits,
 ) -> UploadForm:
     """Receive one upload.
 
     read: gives up to so many bytes of the body, b"" at its end; never asked for more than content_length together.
     content_type, content_length: of the request.
-    write: gets the file (the part "content") in order; when this function raises, what it got is worth nothing.
+    sink: gets the file (the part "content") in order; when this function raises, what it got is worth nothing.
 
-    Fields may come in any order, the file first too. Raises FileTooLarge as soon as the file passes `max_file_bytes` (the byte
+    Fields may come in any order, the file first too. Digests are taken that were sent, and sha256 always; on the way where they
+    came before the file, else afterwards. Raises FileTooLarge as soon as the file passes `max_file_bytes` (the byte
     too many is not written), and before anything is read where content_length alone shows it; UploadRejected where the body
     is not one well-formed form with one file in it. What `read` and `write` raise passes through.
     """
@@ -87,14 +89,14 @@ def parse_upload(
         max_segment_count=limits.max_parts,
         strict=True,
     )
-    parts = Parts(write, limits.max_file_bytes)
+    parts = Parts(sink, limits.max_file_bytes)
     received = 0
     try:
         for chunk in _chunks(read, content_length):
             for event in parser.parse(chunk):
                 parts.take(event)
             received += len(chunk)
-            if received - parts.file.digests.size > limits.max_form_bytes:
+            if received - parts.file.size > limits.max_form_bytes:
                 raise UploadRejected("body", f"the form around the file has more than {limits.max_form_bytes} bytes")
         parser.close()
     except MultipartError as error:
@@ -106,10 +108,8 @@ def parse_upload(
     return UploadForm(
         fields={name: tuple(values) for name, values in parts.fields.items()},
         filename=parts.file.filename,
-        size=parts.file.digests.size,
-        sha256=parts.file.digests.sha256,
-        md5=parts.file.digests.md5,
-        blake2b_256=parts.file.digests.blake2b_256,
+        size=parts.file.size,
+        **{algorithm: sink.digest(algorithm) for algorithm in {SHA256, *parts.digests_told}},
     )
 
 
@@ -172,10 +172,13 @@ def _chunks(read: Callable[[int], bytes], content_length: int) -> Iterator[bytes
         if not chunk:
             raise UploadRejected("body", f"only {content_length - left} of {content_length} bytes arrived")
         left -= len(chunk)
-        chunk = end + chunk
-        chunk, end = chunk[:-4], chunk[-4:]
-        if chunk:
+        if left < 4:  # else the end is still to come, and the piece goes on as it is, without a copy
+            end += chunk
+        else:
             yield chunk
+    if len(end) > 4:
+        yield end[:-4]
+        end = end[-4:]
     if end.endswith(b"--\r\n"):
         yield end
     elif end.endswith(b"--"):

@@ -1,18 +1,18 @@
 """The parts of an upload's form, one after the other: which is the file, which is text to keep, which only passes by.
 
-Fed with the events of `multipart.PushMultipartParser` by `api/upload.py`. The file is handed on and measured, never held.
+Fed with the events of `multipart.PushMultipartParser` by `api/upload.py`. The file is handed on, never held.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from multipart import MultipartSegment, parse_options_header  # type: ignore[import-untyped]  # one module has no py.typed
 
-from pywharf.api.file_digests import FileDigests
+from pywharf.api.file_digests import FIELDS, SHA256
 from pywharf.errors import FileTooLarge, UploadRejected
 
 FILE_FIELD = "content"
@@ -28,11 +28,24 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and li
 _HEADER_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+class FileSink(Protocol):
+    """Where the file of an upload goes, and who takes its digests."""
+
+    def expect(self, algorithms: Collection[str]) -> None:
+        """Called once, before the first piece. algorithms: of the digests that will be asked for, as far as that is known by then."""
+
+    def write(self, piece: bytes, /) -> object:
+        """The next piece. When this raises, what was written is worth nothing."""
+
+    def digest(self, algorithm: str) -> str:
+        """Lower-case hex, of all that was written; also by an algorithm of `file_digests.ALGORITHMS` that was not expected."""
+
+
 class Parts:
     """What has been received so far of one form."""
 
-    def __init__(self, write: Callable[[bytes], object], max_file_bytes: int) -> None:
-        self.file = ReceivedFile(write, max_file_bytes)
+    def __init__(self, sink: FileSink, max_file_bytes: int) -> None:
+        self.file = ReceivedFile(sink, max_file_bytes)
         self.fields: dict[str, list[str]] = {}  # those of KEPT_FIELDS
         self._kept_bytes = 0
         self._part: _Part = _Ignored()
@@ -45,6 +58,11 @@ class Parts:
             self._part.end()
         else:
             self._part.take(bytes(event))
+
+    @property
+    def digests_told(self) -> set[str]:
+        """The algorithms of the digests that came so far."""
+        return {algorithm for field, algorithm in FIELDS.items() if any(value.strip() for value in self.fields.get(field, ()))}
 
     def keep(self, name: str, value: str, size: int) -> None:
         self._kept_bytes += size
@@ -61,7 +79,7 @@ class Parts:
         if headers.get("Content-Length", "0").strip("0123456789"):
             raise UploadRejected("body", "the Content-Length of a part is no number")
         if segment.name == FILE_FIELD:
-            self.file.begin(segment.filename, headers)
+            self.file.begin(segment.filename, headers, self.digests_told)
             return self.file
         if segment.filename is not None:
             return _Ignored()
@@ -81,15 +99,15 @@ class _Part(Protocol):
 
 
 class ReceivedFile:
-    """The part with the distribution file: counted, hashed, handed on."""
+    """The part with the distribution file: counted, handed on."""
 
-    def __init__(self, write: Callable[[bytes], object], max_bytes: int) -> None:
+    def __init__(self, sink: FileSink, max_bytes: int) -> None:
         self.filename: str | None = None  # None until the part has begun
-        self.digests = FileDigests()
-        self._write = write
+        self.size = 0  # bytes
+        self._sink = sink
         self._max_bytes = max_bytes
 
-    def begin(self, filename: str | None, headers: dict[str, str]) -> None:
+    def begin(self, filename: str | None, headers: dict[str, str], digests_told: set[str]) -> None:
         if self.filename is not None:
             raise UploadRejected(FILE_FIELD, "an upload has one file; it was sent more than once")
         # The parser makes a file's name of a DOS path, and of an escaped quote; what was sent is refused instead.
@@ -97,12 +115,13 @@ class ReceivedFile:
             raise UploadRejected(FILE_FIELD, "the part has no file name, or one with a backslash")
         _refuse_encoding(FILE_FIELD, headers)
         self.filename = filename
+        self._sink.expect({SHA256, *digests_told})
 
     def take(self, piece: bytes) -> None:
-        if self.digests.size + len(piece) > self._max_bytes:
+        if self.size + len(piece) > self._max_bytes:
             raise FileTooLarge(self._max_bytes)
-        self.digests.update(piece)
-        self._write(piece)
+        self.size += len(piece)
+        self._sink.write(piece)
 
     def end(self) -> None:
         pass

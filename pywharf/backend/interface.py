@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, NewType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NewType
 
 if TYPE_CHECKING:
     from pywharf.backend.settings import BackendConfig, BackendSecret
@@ -70,9 +70,8 @@ class Change:
         return project == self.project and (key == "" or key in self.documents)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """The newest document under one key."""
+class Entry(NamedTuple):
+    """The newest document under one key. A tuple, since a storage of a million makes a million of them."""
 
     project: str  # normalised
     key: str  # "" is the project itself

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -189,18 +190,17 @@ def _admit(form: UploadForm, path: Path, upload_time: datetime, rules: Admission
         name = parse_filename(form.filename)
     except InvalidName as error:
         raise UploadRejected("content", f"the file's name {error}") from error
-    candidate = Candidate(form, path, name, rules)
-    for check in CHECKS:
-        try:
-            check(candidate)
-        except UploadRejected as error:
-            error.rule = check.__name__
-            raise
-    served = name.kind == "bdist_wheel" or reliable_for_sdist(candidate.metadata)
-    metadata_bytes = candidate.metadata_bytes if served else None
-    return Admitted(
-        name, _record(candidate, metadata_bytes, upload_time), metadata_bytes, tuple(candidate.warnings), candidate.attestations
-    )
+    with closing(Candidate(form, path, name, rules)) as candidate:
+        for check in CHECKS:
+            try:
+                check(candidate)
+            except UploadRejected as error:
+                error.rule = check.__name__
+                raise
+        served = name.kind == "bdist_wheel" or reliable_for_sdist(candidate.metadata)
+        metadata_bytes = candidate.metadata_bytes if served else None
+        record = _record(candidate, metadata_bytes, upload_time)
+    return Admitted(name, record, metadata_bytes, tuple(candidate.warnings), candidate.attestations)
 
 
 def _record(candidate: Candidate, metadata_bytes: bytes | None, upload_time: datetime) -> DistributionRecord:
@@ -221,7 +221,7 @@ def _record(candidate: Candidate, metadata_bytes: bytes | None, upload_time: dat
         metadata=side,
         summary=_line(metadata.summary),
         keywords=_line(metadata.keywords),
-        digests={"md5": form.md5, "blake2b_256": form.blake2b_256},
+        digests={name: digest for name, digest in (("md5", form.md5), ("blake2b_256", form.blake2b_256)) if digest},
         import_names=import_names(metadata, candidate.zip.names if candidate.is_wheel else ()),
         requires=bounded(sorted({required_project(one) for one in metadata.requires_dist} - {""})),
     )

@@ -139,8 +139,11 @@ class Audit:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
-        make_folder(self._path.parent)
-        file = os.open(self._path, _OPEN, PRIVATE_FILE)
+        try:
+            file = os.open(self._path, _OPEN, PRIVATE_FILE)
+        except FileNotFoundError:
+            make_folder(self._path.parent)
+            file = os.open(self._path, _OPEN, PRIVATE_FILE)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "there is something else under its name")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 import re
@@ -16,15 +15,19 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from pywharf.api.file_digests import SHA256, new_digest
 from pywharf.backend.interface import FileRef, StagedFile
 from pywharf.errors import BackendUnavailable
 from pywharf.files import make_folder, open_lock, try_lock
+from pywharf.repository.digesting import Digesting
 
 LOCK = "lock"
 YOUNG = 60.0  # seconds
+AHEAD = 32 * 1024 * 1024  # bytes after which the disk is set to work while more comes, so that little is left to wait for at the end
 _OURS = re.compile(r"\.?[0-9]+-[0-9a-f]{8}")  # the folder of a process, hidden while it is made
 
 log = logging.getLogger(__name__)
@@ -36,12 +39,20 @@ class IncomingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self._digest = hashlib.sha256()
+        self._digests = Digesting((SHA256,))
         self._lasting = False
+        self._disk: ThreadPoolExecutor | None = None
+        self._fsync: Future[None] | None = None  # the last that was begun, of the first so many bytes:
+        self._given_to_disk = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
 
-    def write(self, data: bytes) -> None:
+    def expect(self, algorithms: Collection[str]) -> None:
+        """Which digests will be asked for, where that is known before the first byte; without a word it is sha256 alone."""
+        if not self.size:
+            self._digests = Digesting({SHA256, *algorithms})
+
+    def write(self, data: bytes, /) -> None:
         """Append; raises BackendUnavailable where the storage has no room or is failing."""
         try:
             at = 0
@@ -50,8 +61,23 @@ class IncomingFile:
                 at += self._file.write(view[at:]) or 0
         except OSError as error:
             raise BackendUnavailable(f"the upload cannot be written ({error.strerror})", retry_after=30) from error
-        self._digest.update(data)
+        self._digests.update(data)
         self.size += len(data)
+        if self.size - self._given_to_disk >= AHEAD:
+            self._set_disk_to_work()
+
+    def digest(self, algorithm: str) -> str:
+        """Lower-case hex, of what was written. One that was not expected takes reading all of it again. Raises BackendUnavailable."""
+        if self._digests.takes(algorithm):
+            return self._digests.hexdigest(algorithm)
+        digest = new_digest(algorithm)
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+        except OSError as error:
+            raise BackendUnavailable(f"the upload cannot be read ({error.strerror})", retry_after=30) from error
+        return digest.hexdigest()
 
     def finish(self) -> None:
         """Make the bytes survive power loss. A failed fsync is never tried again: the upload is refused."""
@@ -61,6 +87,8 @@ class IncomingFile:
             if self._file.closed:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))  # it failed before; a second try would seem to succeed
             with self._file:
+                if self._fsync is not None:
+                    self._fsync.result()
                 os.fsync(self._file.fileno())
         except OSError as error:
             raise BackendUnavailable(f"the upload cannot be made to last ({error.strerror})", retry_after=30) from error
@@ -69,9 +97,22 @@ class IncomingFile:
     def staged(self, project: str, name: str) -> StagedFile:
         """The finished body under the name it is to have."""
         self.finish()
-        return StagedFile(FileRef(project, name, self._digest.hexdigest(), self.size), self.path)
+        return StagedFile(FileRef(project, name, self.digest(SHA256), self.size), self.path)
+
+    def _set_disk_to_work(self) -> None:
+        """Begin to make last what is here, unless the disk is still busy with what was here before. What goes wrong is told by `finish`."""
+        if self._fsync is not None and not self._fsync.done():
+            return
+        if self._fsync is None or self._fsync.exception() is None:
+            self._disk = self._disk or ThreadPoolExecutor(1, thread_name_prefix="fsync")
+            with contextlib.suppress(RuntimeError):  # no thread to be had: then all of it is waited for at the end
+                self._fsync = self._disk.submit(os.fsync, self._file.fileno())
+        self._given_to_disk = self.size
 
     def discard(self) -> None:
+        self._digests.close()
+        if self._disk is not None:
+            self._disk.shutdown()  # before the descriptor is another file's
         with contextlib.suppress(OSError):
             self._file.close()
         try:

@@ -19,12 +19,13 @@ from types import TracebackType
 from pywharf.errors import IndexNotReady
 from pywharf.repository.checks.names_confusable import LOOK_IN_SQL
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ENTRIES_BY_KEY = "CREATE UNIQUE INDEX entries_by_key ON entries(project, key)"
 SCHEMA = f"""
 BEGIN EXCLUSIVE;
 CREATE TABLE entries(project TEXT NOT NULL, key TEXT NOT NULL, serial INTEGER NOT NULL, live INTEGER NOT NULL,
-    checksum INTEGER NOT NULL, document BLOB,
-    PRIMARY KEY(project, key)); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
+    checksum INTEGER NOT NULL, document BLOB); -- not WITHOUT ROWID: three times slower for rows of this size in the order of a log
+{ENTRIES_BY_KEY};
 CREATE TABLE projects(project TEXT PRIMARY KEY, serial INTEGER NOT NULL, revision INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE names(project TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX names_by_look ON names({LOOK_IN_SQL}); -- where an older index has none, looking takes longer
@@ -33,6 +34,8 @@ CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), cursor TEXT, serial I
 """
 BUSY = 30.0  # seconds a writer waits for another
 CHECKPOINT_WAIT = 1000  # milliseconds the end of a reset waits for readers of the old picture; SQLite tidies up later otherwise
+
+ROOMY = 64 * 1024  # KiB
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +125,15 @@ class IndexFile:
         build = self._build()
         with self._told(build), contextlib.closing(self._open(build)) as own, _one_instant(own.db):
             yield own.db
+
+    @contextlib.contextmanager
+    def roomy(self, db: sqlite3.Connection) -> Iterator[None]:
+        """Let SQLite hold more of the database in memory than the 2 MiB that are enough otherwise: all of it is written anew."""
+        db.execute(f"PRAGMA cache_size = -{ROOMY}")
+        try:
+            yield
+        finally:
+            db.execute("PRAGMA cache_size = -2000")
 
     def empty_log(self, db: sqlite3.Connection) -> None:
         """Give back the room of a long write-ahead log, if its readers are done within a moment."""
@@ -235,6 +247,19 @@ class _Connection:
     def __del__(self) -> None:
         if hasattr(self, "db"):
             self.close()
+
+
+@contextlib.contextmanager
+def writing(db: sqlite3.Connection) -> Iterator[None]:
+    """One step that is visible whole when the `with` ends, or not at all."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
 
 
 @contextlib.contextmanager

@@ -47,8 +47,9 @@ class State:
 
 
 def to_row(entry: Entry) -> Row:
+    project, key, serial, document = entry
     live = is_live(entry)
-    return entry.project, entry.key, entry.serial, live, _checksum(entry, live), entry.document
+    return project, key, serial, live, _checksum(entry, live), document
 
 
 def to_entry(row: Sequence[object]) -> Entry:
@@ -62,12 +63,13 @@ def to_entry(row: Sequence[object]) -> Entry:
 
 def is_live(entry: Entry) -> bool:
     """Whether the entry is a file that a page would show, as its kind says."""
-    if entry.document is None or entry.key == PROJECT_KEY:
+    document = entry.document
+    if document is None or entry.key == PROJECT_KEY:
         return False
-    if b'"kind":"file"' in entry.document and entry.document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
+    if b'"kind":"file"' in document and document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
         return True
     try:
-        return bool(_decode(entry.document.decode()).get("kind") == "file")
+        return bool(_decode(document.decode()).get("kind") == "file")
     except (ValueError, AttributeError, RecursionError):
         return False
 
@@ -80,5 +82,6 @@ def expect(value: object, kind: type[Value]) -> Value:
 
 
 def _checksum(entry: Entry, live: bool) -> int:
-    head = f"{entry.project}\t{entry.key}\t{entry.serial}\t{live:d}\t{entry.document is None:d}"
-    return zlib.crc32(entry.document or b"", zlib.crc32(head.encode("utf-8", "surrogatepass")))
+    project, key, serial, document = entry
+    head = f"{project}\t{key}\t{serial}\t{live:d}\t{document is None:d}"
+    return zlib.crc32(document or b"", zlib.crc32(head.encode("utf-8", "surrogatepass")))

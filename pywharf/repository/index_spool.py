@@ -11,24 +11,28 @@ import logging
 import marshal
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from pywharf.backend.interface import Entry
 from pywharf.model.names import MAX_NAME_BYTES
+from pywharf.repository.index_rows import Row, to_row
 
 IN_MEMORY = 1 << 20  # bytes of documents; more goes to the disk
 TOLD = 10  # entries left out that are named in the log, of one step
 
 _NORMALISED = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
+Item = TypeVar("Item")
+
 log = logging.getLogger(__name__)
 
 
 class IndexSpool:
-    """The entries of one step. Written once, then read once."""
+    """The rows of one step's entries. Written once, then read once."""
 
     def __init__(self, folder: Path, repository: str) -> None:
         """folder: where a file without a name may lie meanwhile."""
@@ -36,7 +40,7 @@ class IndexSpool:
         self._repository = repository
         self._file: BinaryIO | None = None
         self._sizes: list[int] = []  # of the pieces in the file, in bytes
-        self._piece: list[tuple[str, str, int, bytes | None]] = []  # not on the disk yet
+        self._piece: list[Row] = []  # not on the disk yet
         self.count = 0
         self.left_out = 0
 
@@ -54,20 +58,19 @@ class IndexSpool:
             if not is_entry(entry):
                 self._leave_out(entry)
                 continue
-            self._piece.append((entry.project, entry.key, entry.serial, entry.document))
+            self._piece.append(to_row(entry))
             self.count += 1
             size += len(entry.document or b"")
             if size > IN_MEMORY:
                 self._write_piece()
                 size = 0
 
-    def entries(self) -> Iterator[Entry]:
+    def rows(self) -> Iterator[Row]:
         if self._file is not None:
             self._file.seek(0)
             for size in self._sizes:
-                piece = marshal.loads(self._file.read(size))  # noqa: S302 - written below, and nobody else can open the file
-                yield from (Entry(*fields) for fields in piece)
-        yield from (Entry(*fields) for fields in self._piece)
+                yield from marshal.loads(self._file.read(size))  # noqa: S302 - written below, and nobody else can open the file
+        yield from self._piece
 
     def _write_piece(self) -> None:
         if self._file is None:
@@ -81,17 +84,25 @@ class IndexSpool:
             log.warning("entry left out, it is none of pywharf's: repository=%s entry=%.200r", self._repository, entry)
 
 
+def in_pieces(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """All of them, so many at a time."""
+    left = iter(items)
+    while piece := list(islice(left, most)):
+        yield piece
+
+
 def is_entry(entry: Entry) -> bool:
     """Whether it can be one of pywharf's."""
+    project, key, serial, document = entry
     return (
-        isinstance(entry.project, str)
-        and isinstance(entry.key, str)
-        and isinstance(entry.serial, int)
-        and isinstance(entry.document, (bytes, type(None)))
-        and len(entry.project) <= MAX_NAME_BYTES
-        and _NORMALISED.fullmatch(entry.project) is not None
-        and len(entry.key) <= 2 * MAX_NAME_BYTES
-        and entry.key.isascii()
-        and entry.key.isprintable()
-        and 0 <= entry.serial < 2**63
+        isinstance(project, str)
+        and isinstance(key, str)
+        and isinstance(serial, int)
+        and (document is None or isinstance(document, bytes))
+        and len(project) <= MAX_NAME_BYTES
+        and _NORMALISED.fullmatch(project) is not None
+        and len(key) <= 2 * MAX_NAME_BYTES
+        and key.isascii()
+        and key.isprintable()
+        and 0 <= serial < 2**63
     )

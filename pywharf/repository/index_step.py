@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from operator import attrgetter
 
-from pywharf.backend.interface import Cursor, Entry
-from pywharf.repository.index_rows import COLUMNS, PLACES, to_row
+from pywharf.backend.interface import Cursor
+from pywharf.repository.index_file import ENTRIES_BY_KEY
+from pywharf.repository.index_rows import COLUMNS, PLACES, Row
 
+_ADD = f"INSERT INTO entries({COLUMNS}) VALUES({PLACES})"
 _PUT = f"INSERT OR REPLACE INTO entries({COLUMNS}) VALUES({PLACES})"
-
-_where = attrgetter("project", "key")
 
 
 class IndexStep:
@@ -27,35 +26,37 @@ class IndexStep:
         self._reset = reset
         self._serial = 0
         self._listed: dict[str, tuple[bool, bool]] = {}  # of each project touched: whether it had a file before, and has one now
-        if reset:
+        if reset:  # the table's index is made at the end, in one go
+            db.execute("DROP INDEX entries_by_key")
             db.execute("DELETE FROM entries")
             db.execute("DELETE FROM projects")
 
-    def put(self, entries: list[Entry]) -> None:
-        self._serial = max(self._serial, *(entry.serial for entry in entries))
+    def put(self, rows: list[Row]) -> None:
+        self._serial = max(self._serial, *(row[2] for row in rows))
         if self._reset:  # what projects hold is counted once, at the end
-            entries.sort(key=_where)  # neighbours in the table's index together; of one key the last given stays the last
-            self._db.executemany(_PUT, map(to_row, entries))
+            self._db.executemany(_ADD, rows)
             return
-        for entry in entries:
-            self._put_one(entry)
+        for row in rows:
+            self._put_one(row)
 
-    def _put_one(self, entry: Entry) -> None:
-        found = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", (entry.project, entry.key)).fetchone()
-        row, was_live = to_row(entry), bool(found and found[0])
+    def _put_one(self, row: Row) -> None:
+        project, key, serial, live, *_ = row
+        found = self._db.execute("SELECT live FROM entries WHERE project = ? AND key = ?", (project, key)).fetchone()
+        was_live = bool(found and found[0])
         self._db.execute(_PUT, row)
-        before = self._db.execute("SELECT files FROM projects WHERE project = ?", (entry.project,)).fetchone()
-        files = (before[0] if before else 0) + row[3] - was_live
+        before = self._db.execute("SELECT files FROM projects WHERE project = ?", (project,)).fetchone()
+        files = (before[0] if before else 0) + live - was_live
         self._db.execute(
             "INSERT INTO projects VALUES(?, ?, ?, ?) ON CONFLICT(project) "
             "DO UPDATE SET serial = max(serial, excluded.serial), revision = excluded.revision, files = excluded.files",
-            (entry.project, entry.serial, self._revision, files),
+            (project, serial, self._revision, files),
         )
-        had = self._listed[entry.project][0] if entry.project in self._listed else bool(before and before[0])
-        self._listed[entry.project] = (had, files > 0)
+        had = self._listed[project][0] if project in self._listed else bool(before and before[0])
+        self._listed[project] = (had, files > 0)
 
     def finish(self, cursor: Cursor) -> None:
         if self._reset:
+            self._index_entries()
             self._db.execute(
                 "INSERT INTO projects SELECT project, max(serial), ?, sum(live) FROM entries NOT INDEXED GROUP BY project",
                 (self._revision,),
@@ -65,6 +66,15 @@ class IndexStep:
             # The list's own: it stays as long as the list does, so that every process on this ROOT shows the same page.
             self._db.execute("UPDATE state SET serial = max(serial, ?), list_revision = ?", (self._serial, self._revision))
         self._db.execute("UPDATE state SET cursor = ?, revision = ?", (cursor, self._revision))
+
+    def _index_entries(self) -> None:
+        try:
+            self._db.execute(ENTRIES_BY_KEY)
+        except sqlite3.IntegrityError:  # several of one key: the last given counts
+            self._db.execute("CREATE INDEX entries_again ON entries(project, key)")
+            self._db.execute("DELETE FROM entries WHERE rowid NOT IN (SELECT max(rowid) FROM entries GROUP BY project, key)")
+            self._db.execute("DROP INDEX entries_again")
+            self._db.execute(ENTRIES_BY_KEY)
 
     def new_names(self) -> Iterator[str]:
         """Projects of this step that the table of names does not have, once it is finished."""

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 from pywharf.backend.interface import Changes, Cursor, Entry
@@ -21,9 +20,9 @@ from pywharf.errors import IndexNotReady
 from pywharf.model.names import PROJECT_KEY, Key, ProjectName
 from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import DistributionRecord, Document, DocumentInvalid, ProjectStatus, from_json
-from pywharf.repository.index_file import IndexDamaged, IndexFile
-from pywharf.repository.index_rows import COLUMNS, State, expect, is_live, to_entry
-from pywharf.repository.index_spool import IndexSpool
+from pywharf.repository.index_file import IndexDamaged, IndexFile, writing
+from pywharf.repository.index_rows import COLUMNS, Row, State, expect, is_live, to_entry
+from pywharf.repository.index_spool import IndexSpool, in_pieces
 from pywharf.repository.index_step import IndexStep
 from pywharf.repository.names_seen import NamesSeen
 from pywharf.repository.pictures import Picture, ProjectPicture
@@ -152,10 +151,11 @@ class LocalIndex:
 
     def ever_seen(self, project: ProjectName) -> bool:
         """Whether this name has or ever had an entry here, whatever has become of it."""
-        with self._file.transaction() as db:
+        with self._file.connection() as db:
+            taken = State.of(db).names_taken  # asked first: what is taken over meanwhile is found in the table
             if db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is not None:
                 return True
-            taken = self._complete(db)[1].names_taken
+            self._complete(db)
         with self._names_told():
             # Beyond what the index took over: names of a step that did not come to its end.
             size = self._names.size()
@@ -191,28 +191,29 @@ class LocalIndex:
             spool.fill(changes.entries)
             if not changes.reset and not spool.count and changes.cursor == before:
                 return True
-            return self._apply(before, changes.cursor, spool.entries(), reset=changes.reset)
+            return self._apply(before, changes.cursor, spool.rows(), reset=changes.reset)
 
-    def keep_names(self) -> None:
-        """Bring the names that the index holds and those in the file together, where a crash or somebody parted them."""
+    def keep_names(self) -> Cursor | None:
+        """Bring the names that the index holds and those in the file together, where a crash or somebody parted them. Returns the cursor."""
         with self._file.connection() as db:
+            state = State.of(db)
             with self._names_told():
-                if self._names.size() == State.of(db).names_taken:
-                    return
-            with _writing(db):
+                if self._names.size() == state.names_taken:
+                    return state.cursor
+            with writing(db):
                 with self._names_told():
                     self._names.add(())  # ends a line that a crash tore
                 self._take_names(db)
+                return State.of(db).cursor
 
-    def _apply(self, before: Cursor | None, cursor: Cursor, entries: Iterable[Entry], *, reset: bool) -> bool:
+    def _apply(self, before: Cursor | None, cursor: Cursor, rows: Iterable[Row], *, reset: bool) -> bool:
         with self._file.connection() as db:
-            with _writing(db):
+            with self._file.roomy(db) if reset else contextlib.nullcontext(), writing(db):
                 state = State.of(db)
                 if state.cursor != before:
                     return False
                 step = IndexStep(db, state.revision + 1, reset=reset)
-                pending = iter(entries)
-                while batch := list(islice(pending, BATCH)):
+                for batch in in_pieces(rows, BATCH):
                     step.put(batch)
                 step.finish(cursor)
                 self._remember(db, step.new_names())
@@ -223,7 +224,7 @@ class LocalIndex:
     def _remember(self, db: sqlite3.Connection, new: Iterator[str]) -> None:
         """Write new names down, to last before the transaction ends that first lists them."""
         added = False
-        while names := list(islice(new, 10 * BATCH)):
+        for names in in_pieces(new, 10 * BATCH):
             added = True
             with self._names_told():
                 self._names.add(names)
@@ -237,9 +238,9 @@ class LocalIndex:
             if self._names.size() < taken:
                 self._names.add([row[0] for row in db.execute("SELECT project FROM names")])
                 taken = 0
-            for name, end in self._names.read(taken):
-                db.execute("INSERT OR IGNORE INTO names VALUES(?)", (name,))
-                taken = end
+            for read in in_pieces(self._names.read(taken), 10 * BATCH):
+                db.executemany("INSERT OR IGNORE INTO names VALUES(?)", ((name,) for name, _ in read))
+                taken = read[-1][1]
         db.execute("UPDATE state SET names_taken = ?", (taken,))
 
     @contextlib.contextmanager
@@ -282,16 +283,3 @@ def _surely_free(db: sqlite3.Connection, project: ProjectName, key: Key) -> None
     for beside in ("< (?, ?) ORDER BY project DESC, key DESC", "> (?, ?) ORDER BY project, key"):
         for row in db.execute(f"SELECT {COLUMNS} FROM entries WHERE (project, key) {beside} LIMIT 1", (project, key)):  # noqa: S608 - constants
             to_entry(row)
-
-
-@contextlib.contextmanager
-def _writing(db: sqlite3.Connection) -> Iterator[None]:
-    """One step that is visible whole when the `with` ends, or not at all."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        raise

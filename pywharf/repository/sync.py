@@ -249,8 +249,7 @@ class Synchroniser:
             try:
                 if build is None:
                     self._make()
-                self._index.keep_names()
-                before = self._index.cursor()
+                before = self._index.keep_names()
                 changes = self._backend.read_changes(before)
                 if changes.reset and before is not None:
                     log.warning("the storage does not know how far the index had come, reading all of it: repository=%s", self._repository)

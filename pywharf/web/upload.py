@@ -45,6 +45,6 @@ def _take(request: Request, caller: Caller) -> Uploaded:
     if length > limits.max_file_bytes + limits.max_form_bytes:
         raise FileTooLarge(limits.max_file_bytes)  # unread
     with repository.receiving() as incoming:
-        form = parse_upload(request.read, request.header("Content-Type") or "", length, incoming.write, limits)
+        form = parse_upload(request.read, request.header("Content-Type") or "", length, incoming, limits)
         check_form(form)
         return repository.upload(caller.secret, form, incoming, requester=Requester(request.peer))

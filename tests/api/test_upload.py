@@ -7,13 +7,14 @@ import hashlib
 import random
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pywharf.api.file_digests import FileDigests
 from pywharf.api.upload import UploadForm, UploadLimits, check_form, parse_upload
 from pywharf.errors import FileTooLarge, UploadRejected
 
@@ -23,6 +24,31 @@ FILE = b"PK\x03\x04 not really\r\n--0123 a wheel\r\n"
 LIMITS = UploadLimits(max_file_bytes=1000, max_form_bytes=64 * 1024, max_parts=100)
 
 Part = tuple[str, bytes]  # the part's header without its last line end, and its content
+
+
+class Sink:
+    """Where the file goes. `again`: the digests that it had to read all of it again for."""
+
+    def __init__(self, write: Callable[[bytes], object] = lambda piece: None) -> None:
+        self._write = write
+        self._taken = FileDigests()
+        self.expected: Collection[str] | None = None
+        self.again: list[str] = []
+
+    def expect(self, algorithms: Collection[str]) -> None:
+        assert self.expected is None
+        self.expected = set(algorithms)
+
+    def write(self, piece: bytes) -> object:
+        assert self.expected is not None
+        self._taken.update(piece)
+        return self._write(piece)
+
+    def digest(self, algorithm: str) -> str:
+        assert self.expected is not None
+        if algorithm not in self.expected:
+            self.again.append(algorithm)
+        return {"sha256": self._taken.sha256, "md5": self._taken.md5, "blake2b_256": self._taken.blake2b_256}[algorithm]
 
 
 def text(name: str, value: str | bytes) -> Part:
@@ -65,7 +91,7 @@ def receive(
     raw: bytes, content_type: str = CONTENT_TYPE, limits: UploadLimits = LIMITS, length: int | None = None
 ) -> tuple[UploadForm, bytes]:
     out = BytesIO()
-    form = parse_upload(BytesIO(raw).read, content_type, len(raw) if length is None else length, out.write, limits)
+    form = parse_upload(BytesIO(raw).read, content_type, len(raw) if length is None else length, Sink(out.write), limits)
     return form, out.getvalue()
 
 
@@ -85,10 +111,51 @@ def test_fields_file_size_and_digests_are_taken_from_what_was_sent() -> None:
     assert stored == FILE
     assert (form.filename, form.size) == ("demo-1.0-py3-none-any.whl", len(FILE))
     assert form.sha256 == hashlib.sha256(FILE).hexdigest()
-    assert form.md5 == hashlib.md5(FILE).hexdigest()
-    assert form.blake2b_256 == hashlib.blake2b(FILE, digest_size=32).hexdigest()
+    assert (form.md5, form.blake2b_256) == ("", "")  # which nobody sent
     assert {name: form.one(name) for name in form.fields} == fields()
     check_form(form)
+
+
+DIGESTS = {
+    "sha256_digest": hashlib.sha256(FILE).hexdigest(),
+    "md5_digest": hashlib.md5(FILE).hexdigest(),
+    "blake2_256_digest": hashlib.blake2b(FILE, digest_size=32).hexdigest(),
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "expected", "again"),
+    [
+        ([], [], {"sha256"}, []),
+        (["sha256_digest"], [], {"sha256"}, []),
+        (["md5_digest"], [], {"sha256", "md5"}, []),
+        (["md5_digest", "sha256_digest", "blake2_256_digest"], [], {"sha256", "md5", "blake2b_256"}, []),
+        ([], ["sha256_digest"], {"sha256"}, []),
+        ([], ["md5_digest", "sha256_digest", "blake2_256_digest"], {"sha256"}, ["blake2b_256", "md5"]),
+        (["md5_digest"], ["blake2_256_digest"], {"sha256", "md5"}, ["blake2b_256"]),
+    ],
+)
+def test_digests_that_were_sent_are_taken_on_the_way_where_they_came_first(
+    before: list[str], behind: list[str], expected: set[str], again: list[str]
+) -> None:
+    raw = body([*(text(name, DIGESTS[name]) for name in before), file(), *(text(name, DIGESTS[name]) for name in behind)])
+    sink = Sink()
+
+    form = parse_upload(BytesIO(raw).read, CONTENT_TYPE, len(raw), sink, LIMITS)
+
+    assert (sink.expected, sorted(sink.again)) == (expected, again)
+    assert form.sha256 == DIGESTS["sha256_digest"]
+    assert form.md5 == (DIGESTS["md5_digest"] if "md5_digest" in before + behind else "")
+    assert form.blake2b_256 == (DIGESTS["blake2_256_digest"] if "blake2_256_digest" in before + behind else "")
+
+
+def test_a_digest_behind_the_file_is_checked_as_one_before_it() -> None:
+    parts = [*(text(name, value) for name, value in fields().items()), file(), text("md5_digest", "0" * 32)]
+
+    with pytest.raises(UploadRejected) as caught:
+        check_form(receive(body(parts))[0])
+
+    assert caught.value.field == "md5_digest"
 
 
 def test_a_field_that_repeats_keeps_its_order_and_an_absent_one_is_empty() -> None:
@@ -168,7 +235,9 @@ def test_it_does_not_matter_in_which_pieces_the_body_arrives(sizes: list[int]) -
     raw = body(honest())
     stream, turn, out = BytesIO(raw), iter(range(10**6)), BytesIO()
 
-    form = parse_upload(lambda most: stream.read(min(most, sizes[next(turn) % len(sizes)])), CONTENT_TYPE, len(raw), out.write, LIMITS)
+    form = parse_upload(
+        lambda most: stream.read(min(most, sizes[next(turn) % len(sizes)])), CONTENT_TYPE, len(raw), Sink(out.write), LIMITS
+    )
 
     assert (out.getvalue(), form) == (FILE, receive(raw)[0])
 
@@ -177,7 +246,7 @@ def test_no_more_is_read_than_the_request_has() -> None:
     raw = body(honest())
     stream = BytesIO(raw + b"GET / HTTP/1.1\r\n\r\n")
 
-    parse_upload(stream.read, CONTENT_TYPE, len(raw), lambda piece: None, LIMITS)
+    parse_upload(stream.read, CONTENT_TYPE, len(raw), Sink(), LIMITS)
 
     assert stream.tell() == len(raw)
 
@@ -197,7 +266,7 @@ def test_a_file_that_is_too_large_is_noticed_while_it_arrives_and_nothing_beyond
     stream, out = BytesIO(raw), BytesIO()
 
     with pytest.raises(FileTooLarge):
-        parse_upload(stream.read, CONTENT_TYPE, len(raw), out.write, UploadLimits(1_000_000))
+        parse_upload(stream.read, CONTENT_TYPE, len(raw), Sink(out.write), UploadLimits(1_000_000))
 
     assert len(out.getvalue()) <= 1_000_000
     assert stream.tell() < 2_000_000
@@ -208,7 +277,7 @@ def test_a_length_that_cannot_fit_is_refused_before_anything_is_read() -> None:
         raise AssertionError("read")
 
     with pytest.raises(FileTooLarge):
-        parse_upload(read, CONTENT_TYPE, 1000 + 64 * 1024 + 1, print, LIMITS)
+        parse_upload(read, CONTENT_TYPE, 1000 + 64 * 1024 + 1, Sink(), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +312,7 @@ def test_memory_does_not_grow_with_the_file_or_the_readme() -> None:
     source = iter(pieces)
     tracemalloc.start()
     try:
-        form = parse_upload(lambda size: next(source, b""), CONTENT_TYPE, length, lambda piece: None, UploadLimits(10**9))
+        form = parse_upload(lambda size: next(source, b""), CONTENT_TYPE, length, Sink(), UploadLimits(10**9))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -367,7 +436,7 @@ def test_trouble_of_the_disk_is_not_the_uploaders_fault() -> None:
 
     raw = body(honest())
     with pytest.raises(OSError, match="no space"):
-        parse_upload(BytesIO(raw).read, CONTENT_TYPE, len(raw), write, LIMITS)
+        parse_upload(BytesIO(raw).read, CONTENT_TYPE, len(raw), Sink(write), LIMITS)
 
 
 @given(st.binary(max_size=400))

@@ -168,13 +168,47 @@ def test_everything_is_on_the_disk_before_anything_refers_to_it(tmp_path: Path, 
     assert told[: committed + 1] == [
         f"mkdir {folder}",
         "fsync objects",
+        "fsync objects",  # since another thread may have been faster
         f"link {folder}/{staged.ref.sha256}",
         f"fsync {folder}",
-        "fsync objects",
         "write journal",
         "fsync journal",
     ]
     assert "unlink packages/demo/demo-old" in told[committed:]
+
+
+@linux
+def test_the_bodies_of_a_commit_are_all_linked_before_their_folders_are_made_to_last(tmp_path: Path, told: list[str]) -> None:
+    storage = Folder(tmp_path)
+    storage.publish("demo", "demo-old", b"old")
+    files = [storage.stage("demo", f"demo-1{suffix}", b"body" + suffix.encode()) for suffix in ("", ".metadata", ".provenance")]
+    folders = {f"fsync objects/{staged.ref.sha256[:2]}" for staged in files}
+    seen = current(storage.open())
+    told.clear()
+
+    storage.open().commit(Change("demo", {"demo-1": DOCUMENT}, files), seen)
+
+    written = told.index("write journal")
+    last = max(at for at, call in enumerate(told[:written]) if call.startswith("link objects/"))
+    assert folders <= set(told[last:written])
+
+
+@linux
+def test_a_folder_of_bodies_is_made_to_last_once_by_each_who_uses_it(tmp_path: Path, told: list[str]) -> None:
+    """It may have been made by a process that died before it came to its own fsync."""
+    storage = Folder(tmp_path)
+    backend = storage.open()
+    for number in range(2):
+        staged = storage.stage("demo", f"demo-{number}", b"the same bytes")
+        backend.commit(Change("demo", {f"demo-{number}": DOCUMENT}, [staged]), current(backend))
+        told.append("committed")
+    other = storage.open()
+    other.commit(Change("demo", {"demo-2": DOCUMENT}, [storage.stage("demo", "demo-2", b"the same bytes")]), current(other))
+
+    first, second, third = " ".join(told).split("committed")
+    assert "fsync objects " in first
+    assert "fsync objects " not in second
+    assert "fsync objects " in third
 
 
 @linux

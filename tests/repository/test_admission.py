@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -368,6 +370,29 @@ def test_metadata_that_is_not_utf_8_is_refused(uploader: Uploader) -> None:
     latin = gzip.compress(gzip.decompress(sdist.data).replace("Größe".encode(), "Größe  ".encode("latin-1")))  # as many bytes
 
     assert "UTF-8" in uploader.refused(Distribution(sdist.filename, latin, b"")).reason
+
+
+def test_an_archive_is_closed_whatever_came_of_it(uploader: Uploader) -> None:
+    def opened() -> list[str]:
+        return [link for one in Path("/proc/self/fd").iterdir() if (link := _target(one)).startswith(str(uploader.path))]
+
+    assert uploader.send(WHEEL)
+    assert opened() == []
+    uploader.refused(WHEEL, requires_python=">= 99")
+    assert opened() == []
+
+
+def test_a_record_has_those_digests_that_were_taken(uploader: Uploader) -> None:
+    form = replace(uploader.form(WHEEL, {}), md5="")
+
+    assert set(admit(form, uploader.path).record.digests) == {"blake2b_256"}
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 # --- files that no form came with -----------------------------------------------------------------------------------

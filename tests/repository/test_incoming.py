@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from pywharf.errors import BackendUnavailable
 from pywharf.files import open_lock, try_lock
 from pywharf.repository import incoming as incoming_module
-from pywharf.repository.incoming import Incoming
+from pywharf.repository.incoming import Incoming, IncomingFile
 
 UPLOADING = """
 import sys, time
@@ -71,6 +72,61 @@ def test_what_was_written_is_staged_with_its_digest_and_gone_at_the_end(incoming
         assert staged.ref.sha256 == hashlib.sha256(b"some bytes").hexdigest()
         assert stat.S_IMODE(staged.path.stat().st_mode) == 0o600
 
+    assert left(folder) == []
+
+
+LARGE = [bytes([number]) * 700_000 for number in range(16)]  # as pieces; more than waits to be hashed
+
+
+@pytest.mark.parametrize("expected", [(), ("md5",), ("sha256", "md5", "blake2b_256")])
+@pytest.mark.parametrize("pieces", [[], [b"small"], LARGE], ids=["empty", "small", "large"])
+def test_digests_are_those_of_the_bytes_expected_or_not(incoming: Incoming, pieces: list[bytes], expected: tuple[str, ...]) -> None:
+    whole = b"".join(pieces)
+    before = threading.active_count()
+    with incoming.receive() as file:
+        file.expect(expected)
+        for piece in pieces:
+            file.write(piece)
+
+        assert file.digest("md5") == hashlib.md5(whole).hexdigest()
+        assert file.digest("blake2b_256") == hashlib.blake2b(whole, digest_size=32).hexdigest()
+        assert file.staged("demo", "x").ref.sha256 == hashlib.sha256(whole).hexdigest()
+        assert file.path.read_bytes() == whole
+        assert threading.active_count() - before == (len({"sha256", *expected}) if pieces is LARGE else 0)
+    assert threading.active_count() == before
+
+
+def write_all(file: IncomingFile) -> None:
+    for piece in LARGE:
+        file.write(piece)
+
+
+def test_the_threads_of_an_upload_that_breaks_off_are_gone(incoming: Incoming, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming_module, "AHEAD", 1_000_000)
+    before = threading.active_count()
+
+    def upload() -> None:
+        with incoming.receive() as file:
+            write_all(file)
+            assert threading.active_count() == before + 2
+            raise BackendUnavailable("broken off")
+
+    with pytest.raises(BackendUnavailable, match="broken off"):
+        upload()
+    assert threading.active_count() == before
+    assert left(folder) == []
+
+
+def test_an_upload_for_which_no_thread_can_be_had_is_refused(incoming: Incoming, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with incoming.receive() as file:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            with pytest.raises(BackendUnavailable, match="no thread can be started") as caught:
+                write_all(file)
+        assert caught.value.retry_after >= 1
     assert left(folder) == []
 
 
@@ -133,6 +189,52 @@ def test_a_failed_fsync_refuses_the_upload_and_is_never_tried_again(incoming: In
                 file.staged("demo", "demo-1.0.tar.gz")
 
     assert len(calls) == 1
+
+
+def test_the_disk_is_set_to_work_while_more_comes(incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming_module, "AHEAD", 1_000_000)
+    lasting: list[int] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        lasting.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    with incoming.receive() as file:
+        write_all(file)
+        assert file._fsync is not None
+        file._fsync.result(timeout=30)
+        early = list(lasting)
+        file.finish()
+
+    assert early
+    assert lasting[-1] == file.size
+    assert len(lasting) > len(early)
+
+
+def test_a_failed_fsync_on_the_way_refuses_the_upload_and_is_never_tried_again(
+    incoming: Incoming, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming_module, "AHEAD", 1_000_000)
+    calls: list[int] = []
+
+    def failing(descriptor: int) -> None:
+        calls.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with incoming.receive() as file:
+        monkeypatch.setattr(os, "fsync", failing)
+        for piece in LARGE:
+            file.write(piece)
+            if file._fsync is not None:
+                file._fsync.exception(timeout=30)
+        for _ in range(2):
+            with pytest.raises(BackendUnavailable, match="cannot be made to last"):
+                file.staged("demo", "demo-1.0.tar.gz")
+
+    assert len(calls) == 1
+    assert left(folder) == []
 
 
 def test_finishing_twice_is_one_fsync(incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from pywharf.backend.interface import Entry
 from pywharf.repository import index_spool
+from pywharf.repository.index_rows import to_entry
 from pywharf.repository.index_spool import IndexSpool
 
 from .making import entry, wheel
@@ -21,7 +22,7 @@ def through(folder: Path, entries: list[Entry]) -> list[Entry]:
     with IndexSpool(folder, "local") as spool:
         spool.fill(iter(entries))
         assert spool.count + spool.left_out == len(entries)
-        return list(spool.entries())
+        return [to_entry(row) for row in spool.rows()]
 
 
 @pytest.mark.parametrize("in_memory", [0, 500, 1 << 20])

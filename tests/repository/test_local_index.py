@@ -23,6 +23,7 @@ from pywharf.model.record import DistributionRecord, ProjectStatus, Tombstone, t
 from pywharf.repository import index_file, index_spool
 from pywharf.repository import local_index as local_index_module
 from pywharf.repository.index_file import IndexDamaged
+from pywharf.repository.index_rows import Row
 from pywharf.repository.local_index import LocalIndex
 from pywharf.repository.names_seen import NamesSeen
 
@@ -156,8 +157,8 @@ def test_readers_keep_the_old_picture_until_a_reset_is_done(index: LocalIndex, t
     seen = []
     put = local_index_module.IndexStep.put
 
-    def watched(self: local_index_module.IndexStep, entries: list[Entry]) -> None:
-        put(self, entries)
+    def watched(self: local_index_module.IndexStep, rows: list[Row]) -> None:
+        put(self, rows)
         seen.append(reader.projects().names)
 
     monkeypatch.setattr(local_index_module.IndexStep, "put", watched)

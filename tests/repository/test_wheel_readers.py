@@ -93,4 +93,5 @@ def test_every_reader_finds_what_admission_has_hashed(case: CorpusCase, read: Ca
     wheel = tmp_path / case.filename
     wheel.write_bytes(case.make())
 
-    assert read(wheel) == {name: digest.hex() for name, digest in ZipArchive(wheel).digests.items()}
+    with ZipArchive(wheel) as archive:
+        assert read(wheel) == {name: digest.hex() for name, digest in archive.digests.items()}

@@ -190,7 +190,7 @@ class CountsForItself(MemoryBackend):
 class CountsBackwards(MemoryBackend):
     def _append(self, change: Change) -> None:
         super()._append(change)
-        self.storage.log[-1] = [replace(entry, serial=1_000_000 - entry.serial) for entry in self.storage.log[-1]]
+        self.storage.log[-1] = [entry._replace(serial=1_000_000 - entry.serial) for entry in self.storage.log[-1]]
 
 
 # --- bodies -------------------------------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
 
+from pywharf.api.file_digests import new_digest
 from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Access, FileBody, FileRef
 from pywharf.backend.settings import BackendConfig
@@ -51,8 +52,16 @@ class FakeIncoming:
     path: Path = Path("/nowhere")
     data: bytearray = field(default_factory=bytearray)
 
+    def expect(self, algorithms: Collection[str]) -> None:
+        assert not self.data
+
     def write(self, data: bytes) -> None:
         self.data += data
+
+    def digest(self, algorithm: str) -> str:
+        digest = new_digest(algorithm)
+        digest.update(bytes(self.data))
+        return digest.hexdigest()
 
 
 class FakeRepository:

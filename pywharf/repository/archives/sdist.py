@@ -92,7 +92,8 @@ def _is_pkg_info(name: DistributionName, member: str) -> bool:
 def read_sdist_metadata(path: Path, name: DistributionName, rules: AdmissionRules = DEFAULT_RULES) -> bytes:
     """The bytes of PKG-INFO, exactly. Raises UploadRejected."""
     if name.filename.endswith(".zip"):
-        return zip_source_tree(ZipArchive(path, rules), name).metadata
+        with ZipArchive(path, rules) as archive:
+            return zip_source_tree(archive, name).metadata
     return tar_source_tree(path, name, rules).metadata
 
 

@@ -64,5 +64,5 @@ def read_record(archive: ZipArchive, folder: str, rules: AdmissionRules) -> tupl
 
 def read_wheel_metadata(path: Path, name: DistributionName, rules: AdmissionRules = DEFAULT_RULES) -> bytes:
     """The bytes of METADATA, exactly. Raises UploadRejected."""
-    archive = ZipArchive(path, rules)
-    return archive.read(f"{dist_info_folder(archive, name)}/METADATA")
+    with ZipArchive(path, rules) as archive:
+        return archive.read(f"{dist_info_folder(archive, name)}/METADATA")

@@ -11,12 +11,15 @@ import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
+from pywharf.api.file_digests import SHA256
 from pywharf.backend.settings import AdmissionRules
 from pywharf.repository.archives.limits import DEFAULT_RULES, READ_BYTES, inflates_too_far, refused, scan_limit
 from pywharf.repository.archives.zip_directory import Directory, Entry, read_directory
 from pywharf.repository.archives.zip_local import SIZES_FOLLOW, Member, leaves_sizes_open, read_member, read_members
+from pywharf.repository.digesting import BATCH, Digesting
 
 STORED, DEFLATED = 0, 8
 MOST_NEEDED = 63  # ten times the version of the format that readers know; later ones are refused by some
@@ -24,17 +27,30 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000  # traditional, strong, directory masked
 
 
 class ZipArchive:
-    """A ZIP archive, opened anew for each thing that is read of it."""
+    """A ZIP archive, opened when something is read of it first. Used in `with`, or closed at the end; by one thread."""
 
     def __init__(self, path: Path, rules: AdmissionRules = DEFAULT_RULES) -> None:
         self._path = path
         self._rules = rules
 
     @cached_property
+    def _file(self) -> IO[bytes]:
+        return self._path.open("rb", buffering=READ_BYTES)
+
+    def close(self) -> None:
+        if "_file" in self.__dict__:
+            self._file.close()
+
+    def __enter__(self) -> ZipArchive:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
     def directory(self) -> Directory:
         """Raises UploadRejected where there is none that can be read, or it is too large."""
-        with self._path.open("rb") as file:
-            return read_directory(file, self._rules)
+        return read_directory(self._file, self._rules)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -48,8 +64,7 @@ class ZipArchive:
     @cached_property
     def members(self) -> list[Member]:
         """All members, in the order of their places in the file."""
-        with self._path.open("rb", buffering=READ_BYTES) as file:
-            return list(read_members(file, self.entries))
+        return list(read_members(self._file, self.entries))
 
     @cached_property
     def digests(self) -> dict[str, bytes]:
@@ -59,13 +74,11 @@ class ZipArchive:
         """
         self.refuse_bomb()
         digests = {}
-        with self._path.open("rb") as file:
-            for member in self.members:
-                digest = hashlib.sha256()
-                for piece in _inflated(file, member):
-                    digest.update(piece)
-                if not member.entry.is_folder:
-                    digests[member.entry.text] = digest.digest()
+        for member in self.members:
+            pieces = _inflated(self._file, member)
+            digest = _sha256_of_much(pieces) if member.entry.size > BATCH else _sha256(pieces)
+            if not member.entry.is_folder:
+                digests[member.entry.text] = digest
         return digests
 
     def refuse_bomb(self) -> None:
@@ -77,9 +90,8 @@ class ZipArchive:
     def digest(self, name: str, algorithm: str) -> bytes:
         """Another digest of the only member of that name. Raises UploadRejected."""
         digest = hashlib.new(algorithm)
-        with self._path.open("rb") as file:
-            for piece in _inflated(file, read_member(file, self._only(name))):
-                digest.update(piece)
+        for piece in _inflated(self._file, read_member(self._file, self._only(name))):
+            digest.update(piece)
         return digest.digest()
 
     def read(self, name: str) -> bytes:
@@ -88,16 +100,30 @@ class ZipArchive:
         limit = self._rules.max_metadata_bytes
         if max(entry.size, entry.compressed_bytes) > limit:
             raise refused(f"{name} has more than {limit} bytes (max_metadata_bytes)")
-        with self._path.open("rb") as file:
-            member = read_member(file, entry)
-            _refuse_what_cannot_be_read(member)
-            return b"".join(_inflated(file, member))
+        member = read_member(self._file, entry)
+        _refuse_what_cannot_be_read(member)
+        return b"".join(_inflated(self._file, member))
 
     def _only(self, name: str) -> Entry:
         entries = [entry for entry in self.entries if entry.text == name]
         if len(entries) != 1:
             raise refused(f"the archive holds {name} {len(entries)} times instead of once")
         return entries[0]
+
+
+def _sha256(pieces: Iterator[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _sha256_of_much(pieces: Iterator[bytes]) -> bytes:
+    """The same, while the next pieces are inflated."""
+    with Digesting((SHA256,)) as digesting:
+        for piece in pieces:
+            digesting.update(piece)
+        return bytes.fromhex(digesting.hexdigest(SHA256))
 
 
 def disagreement(member: Member) -> str:

@@ -22,7 +22,7 @@ Check = Callable[["Candidate"], None]  # raises UploadRejected
 
 @dataclass(frozen=True)
 class Candidate:
-    """The file, its name, and what was said about it. The archive is opened by the first check that asks for its metadata."""
+    """The file, its name, and what was said about it. The archive is opened by the first check that asks for its content."""
 
     form: UploadForm  # without fields where nobody filled in a form: then nothing is claimed that could be wrong
     path: Path  # where the file lies, complete, under any name
@@ -44,6 +44,10 @@ class Candidate:
     @property
     def is_zip(self) -> bool:
         return self.is_wheel or self.name.filename.endswith(".zip")
+
+    def close(self) -> None:
+        if "zip" in self.__dict__:
+            self.zip.close()
 
     @cached_property
     def zip(self) -> ZipArchive:
