@@ -7,6 +7,7 @@ came before it. A process that is killed loses what it gathered last, `MOMENT` s
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import os
 import threading
@@ -84,9 +85,15 @@ class Gathering(logging.Handler):
 
     def _write(self, records: Sequence[logging.LogRecord]) -> None:
         for sink in self._sinks:
-            lines = [self.format(record) + "\n" for record in records if record.levelno >= sink.level]
+            lines = [self._line(record) for record in records if record.levelno >= sink.level]
             if lines:
                 sink.write(lines)
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record) + "\n"
+        except Exception as error:  # it is told without its facts, which may be secret; those it came with are not lost
+            return f"{record.levelname} {record.name}: this event could not be written down: {type(error).__name__}\n"
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -109,7 +116,8 @@ class Gathering(logging.Handler):
                     something.wait()
                 self._sleeps = False
             time.sleep(MOMENT)
-            self.flush()
+            with contextlib.suppress(Exception):  # such as MemoryError: this goes on, or nobody would write what comes next
+                self.flush()
 
 
 _all: weakref.WeakSet[Gathering] = weakref.WeakSet()

@@ -45,10 +45,11 @@ PLUGIN_COMMANDS_MAY_IMPORT = {
 # `except Exception` (or wider) that does not raise again, with its reason.
 CATCHES_ALL = {
     "pywharf/backend/discovery.py": "whatever a stranger's module does at import may not stop the others",
+    "pywharf/log_gathering.py": "an event that cannot be written down loses neither the others nor the thread that writes them",
     "pywharf/repository/signatures.py": "whatever a library does with a hostile certificate: the signature is not verified, and the upload refused",
     "pywharf/repository/sync.py": "the sync loop goes on, whatever one turn met",
     "pywharf/web/app.py": "the top: a bug becomes a 500 with nothing private in it",
-    "pywharf/web/server/connections.py": "the one thread that looks after all connections goes on, whatever one of them met",
+    "pywharf/web/server/connections.py": "the threads that look after all connections go on, whatever one of them met",
     "pywharf/web/server/sending.py": "what an application does when its response is closed may not end the thread that closes it",
     "pywharf/web/readme_process.py": "whatever a library does with a hostile text: the text is shown as it was written",
 }

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -97,7 +102,9 @@ def test_any_other_event_is_written_at_once_behind_the_requests_before_it(gather
     assert sink.lines == ["GET /1\n", "synced\n"]
 
 
-def test_a_request_that_somebody_wants_to_know_of_is_no_matter_of_a_moment(gathering: Gathering, sink: Lines, held: threading.Event) -> None:
+def test_a_request_that_somebody_wants_to_know_of_is_no_matter_of_a_moment(
+    gathering: Gathering, sink: Lines, held: threading.Event
+) -> None:
     gathering.handle(request(1, logging.ERROR))
 
     assert sink.lines == ["GET /1\n"]
@@ -151,3 +158,94 @@ def test_a_child_writes_nothing_that_its_parent_gathered(gathering: Gathering, s
     gathering.flush()
 
     assert sink.lines == ["GET /1\n"]
+
+
+class Unspeakable:
+    """Cannot be written down."""
+
+    def __str__(self) -> str:
+        raise MemoryError("secret")
+
+
+def test_an_event_that_cannot_be_written_down_costs_nothing_but_its_facts(gathering: Gathering, sink: Lines) -> None:
+    """Neither those gathered with it nor those after it, nor whoever told it."""
+    for number in range(3):
+        gathering.handle(request(number))
+        gathering.handle(logging.LogRecord(GATHERED, logging.INFO, "app.py", 0, "GET /%s", (Unspeakable(),), None))
+        wait_for(lambda: len(sink.lines) == 2 * number + 2)  # noqa: B023
+    gathering.handle(logging.LogRecord("pywharf.sync", logging.ERROR, "sync.py", 0, "%s", (Unspeakable(),), None))
+
+    lost = "INFO pywharf.access: this event could not be written down: MemoryError\n"
+    assert sink.lines[:6] == ["GET /0\n", lost, "GET /1\n", lost, "GET /2\n", lost]
+    assert sink.lines[6] == lost.replace("INFO", "ERROR").replace("access", "sync")
+
+
+def test_the_thread_survives_a_sink_that_does_not_keep_its_word() -> None:
+    class Failing(Lines):
+        def write(self, lines: Sequence[str]) -> None:
+            super().write(lines)
+            if len(self.writes) == 1:
+                raise MemoryError
+
+    sink = Failing()
+    gathering = Gathering([sink])
+    for number in range(2):
+        gathering.handle(request(number))
+        wait_for(lambda: len(sink.lines) == number + 1)  # noqa: B023
+    gathering.close()
+
+
+def test_a_process_that_answers_no_request_has_no_thread_for_it(gathering: Gathering) -> None:
+    """So that the one that supervises workers may fork them."""
+    gathering.handle(event("reading the configuration"))
+    gathering.handle(logging.LogRecord(GATHERED, logging.ERROR, "app.py", 0, "failed", (), None))
+
+    assert gathering._thread is None
+
+
+WORKERS = """
+import logging, sys, threading
+from pathlib import Path
+from pywharf.logs import set_up
+from pywharf.web.server.listening import listen, shown
+from pywharf.web.server.run import serve
+from pywharf.web.server.supervisor import supervise
+
+access = logging.getLogger("pywharf.access")
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    access.info("asked: %s", environ["PATH_INFO"])
+    return [b"ok"]
+
+class Job:
+    def prepare(self, again): pass
+    def open(self): self.listener = listen("127.0.0.1", 0)
+    def work(self, parent):
+        serve(app, self.listener, options={"numthreads": 2}, on_ready=lambda _: parent.ready(), supervisor=parent.channel)
+    def serving(self, told): print(shown(self.listener), threading.active_count(), flush=True)
+    def close(self): self.listener.close()
+
+set_up(Path(sys.argv[1]), debug=False, stderr_level=logging.WARNING)
+supervise(Job(), number=2, drain=20.0)
+"""
+
+
+def test_the_log_is_complete_when_workers_are_told_to_stop(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WORKERS, str(tmp_path)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address, threads = server.stdout.readline().split()
+        asked = []
+        for number in range(8):
+            connection = http.client.HTTPConnection(address, timeout=SOON)
+            for more in range(25):
+                asked.append(f"asked: /{number}-{more}")
+                connection.request("GET", f"/{number}-{more}")
+                assert connection.getresponse().read() == b"ok"
+            connection.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=SOON)
+
+    told = (tmp_path / "pywharf.log").read_text().splitlines()
+    assert (server.returncode, threads) == (0, "1")
+    assert sorted(line.partition("pywharf.access: ")[2] for line in told if "pywharf.access" in line) == sorted(asked)

@@ -13,12 +13,14 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from cheroot.server import HTTPConnection
 
-from pywharf.web.server.http_request import Fields, Request, environ_of
+from pywharf.web.server.header_fields import Fields
+from pywharf.web.server.http_request import Request, environ_of
 from pywharf.web.server.sending import PATIENCE, WOULD_BLOCK, Outgoing
 
 PIECE = 16 * 1024  # bytes read at a time while a head arrives
@@ -60,10 +62,17 @@ class Connection(HTTPConnection):
         self._searched = 0  # bytes of it in which no end of a head begins
         self._awaited = 0  # bytes of it that a head and its form have; 0 until the head is here
         self._forgave = False  # whether an empty line before this head was passed over
-        self.fields: Fields | None = None  # of the last request
-        self.environ = environ_of(self, server.bind_addr)
+        self.fields: Fields | None = None  # of the request before, where they are few
+        self._environ: dict[str, Any] | None = None  # made for the first request: one that only waits has none
         self._request: Request | None = None
         self._outgoing: Outgoing | None = None
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """What the environ of each of its requests has in common."""
+        if self._environ is None:
+            self._environ = environ_of(self, self.server.bind_addr)
+        return self._environ
 
     # --- arriving ---------------------------------------------------------------------------------------------------
 
@@ -215,7 +224,7 @@ class Connection(HTTPConnection):
             log.log(logging.DEBUG if is_usual else logging.WARNING, "connection ended: peer=%s reason=%s", self.remote_addr, error)
             self._apologize()
             return False
-        except SystemExit as error:  # which would end the thread, and stop the server
+        except (SystemExit, KeyboardInterrupt) as error:  # which would end the thread, and stop the server
             self._apologize()
             raise RuntimeError("the application wanted to end the process") from error
         except BaseException:

@@ -1,8 +1,9 @@
-"""Where connections wait: new ones and idle ones for a head, slow ones until they take more of their response.
+"""Looking after connections: new ones and idle ones wait for a head, slow ones until they take more of their response.
 
 One thread at a time looks after all of them with a selector. It never waits for anybody: what it reads and accepts is there already, and
-whoever does not come forward until an absolute deadline is sent away. So a connection that does nothing costs a descriptor and a few
-kilobytes, and a thread is given to complete heads only. Short requests it answers itself; `lead.py` sees to it that this holds up nobody.
+whoever does not come forward until an absolute deadline is sent away. So a connection that does nothing costs a descriptor and a kilobyte,
+and a thread is given to complete heads only. Short requests it answers itself; `lead.py` sees to it that this holds up nobody. Who waits
+is in `waiting.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pywharf.web.server.accepting import PAUSE, Accepting
 from pywharf.web.server.connection import Arrival, Connection
 from pywharf.web.server.lead import Lead
 from pywharf.web.server.tls import Handshakes
+from pywharf.web.server.waiting import Waiting
 
 LOOK = 0.5  # seconds between looks for deadlines
 MOST_FAILURES = 200  # in a row, after which the selector is taken for broken
@@ -34,18 +36,14 @@ class Connections:
 
     def __init__(self, server: Any, listener: socket.socket) -> None:
         self._server = server
-        self._guard = threading.Lock()  # of the selector's table and of the three below
-        self._selector = selectors.DefaultSelector()
-        self._lead = Lead(self._take)
-        self._failure: Exception | None = None  # why nothing works any more
-        self._arriving: dict[Connection, float] = {}  # something came, or has to come at once: until when the head has to be whole
-        self._idle: dict[Connection, float] = {}  # kept for a next request: until when
-        self._sending: dict[Connection, None] = {}  # each knows its own
+        self.waiting = Waiting()
+        self._lead = Lead(self.waiting.take)
+        self._failure: BaseException | None = None  # why nothing works any more
         self._woken, self._wake = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._accepting = Accepting(server, listener, self._selector, begin=self._begin, make_room=self._make_room)
+        self.waiting.selector.register(self._woken, selectors.EVENT_READ)
+        self._accepting = Accepting(server, listener, self.waiting.selector, begin=self._begin, make_room=self._make_room)
         self._look_at = 0.0  # monotonic, for deadlines
         self._stopped = False
         self._refusing = False
@@ -53,28 +51,10 @@ class Connections:
         self._ended = threading.Event()
         self._handshakes = Handshakes(self._shake) if server.tls is not None else None
 
-    # --- counts -----------------------------------------------------------------------------------------------------
-
-    @property
-    def waiting(self) -> int:
-        """Connections that wait here."""
-        return len(self._arriving) + len(self._idle) + len(self._sending)
-
     @property
     def at_work(self) -> int:
         """Requests that are answered here."""
         return self._lead.at_work
-
-    @property
-    def idle(self) -> int:
-        """Those that are kept for a next request."""
-        return len(self._idle)
-
-    @property
-    def silent(self) -> int:
-        """Those that have brought no whole request: new ones, kept ones. Of one moment."""
-        with self._guard:
-            return len(self._arriving) + len(self._idle)
 
     # --- coming and going -------------------------------------------------------------------------------------------
 
@@ -87,38 +67,29 @@ class Connections:
 
     def _put(self, connection: Connection) -> None:
         if connection.wants_write:
-            self._wait(connection, self._sending, None, selectors.EVENT_WRITE)
+            self.waiting.for_room(connection)
         elif connection.has_head() or (connection.is_tls and connection.receive() is Arrival.HEAD):
             self._hand_over(connection)  # it was there already; what TLS holds back no selector sees
         elif self._stopped:
             connection.close()
         elif connection.has_begun:
-            self._wait(connection, self._arriving, time.monotonic() + self._server.head_timeout)
+            self.waiting.for_head(connection, self._head_until())
         else:
-            self._wait(connection, self._idle, time.monotonic() + self._server.timeout)
+            self.waiting.for_next(connection, self._next_until())
 
-    def _wait(self, connection: Connection, among: dict[Connection, Any], until: float | None, event: int = selectors.EVENT_READ) -> None:
-        with self._guard:
-            among[connection] = until  # first: the loop looks there as soon as something comes
-            try:
-                self._selector.register(connection.socket, event, connection)
-                return
-            except (OSError, ValueError, KeyError):  # it was shut down meanwhile, or the server is closed
-                del among[connection]
-        connection.close()
+    def _head_until(self) -> float:
+        end: float = time.monotonic() + self._server.head_timeout
+        return end
 
-    def _take(self, connection: Connection) -> None:
-        with self._guard:
-            with suppress(KeyError, ValueError):
-                self._selector.unregister(connection.socket)
-            for among in (self._arriving, self._idle, self._sending):
-                among.pop(connection, None)
+    def _next_until(self) -> float:
+        end: float = time.monotonic() + self._server.timeout
+        return end
 
     def _give_up(self, connection: Connection, error: Exception) -> None:
         """Whatever it was, the others are looked after."""
-        log.error("a connection is given up: peer=%s", connection.remote_addr, exc_info=error)
-        self._take(connection)
+        self.waiting.take(connection)
         connection.close()
+        log.error("a connection is given up: peer=%s", connection.remote_addr, exc_info=error)
 
     def _hand_over(self, connection: Connection) -> None:
         try:
@@ -131,41 +102,59 @@ class Connections:
 
     def run(self) -> None:
         """Look after them until `stop`, whatever happens to one of them. Raises where nothing works any more."""
-        threading.Thread(target=self._lead.lead_in_turn, args=(self._look_after,), name="connections, too", daemon=True).start()
-        self._lead.lead_in_turn(self._look_after)
+        threading.Thread(target=self._live, name="connections", daemon=True).start()
+        with suppress(RuntimeError):  # the system gives no more threads: the one that leads hands over every request
+            threading.Thread(target=self._live, name="connections, too", daemon=True).start()
+        self._ended.wait()  # and for neither of the two: it may be at a request for long
         if self._failure is not None:
             raise self._failure
+
+    def _live(self) -> None:
+        """The life of each of the two. Neither goes on alone: nobody would take the lead from it where a request takes long."""
+        try:
+            self._lead.lead_in_turn(self._look_after)
+        except BaseException as error:
+            log.exception("the connections cannot be looked after any more")
+            self._end(error)
 
     def _look_after(self) -> None:
         """Lead, until another thread does, or it is over."""
         failures = 0
-        while not self._stopped:
+        while self._lead.is_mine():
+            if self._stopped:
+                self._end()
+                return
             try:
-                if not self._turn():
-                    return
+                self._turn()
                 failures = 0
             except Exception as error:
                 failures += 1
                 if failures == MOST_FAILURES:
-                    self._failure = error
-                    break
+                    self._end(error)
+                    return
                 log.exception("the connections could not be looked after")
                 time.sleep(PAUSE)
-        self._let_go_of_listener()
-        self._lead.finish()
-        self._ended.set()
 
-    def _turn(self) -> bool:
-        """Look after what has come. False where another thread leads by now, and is told of the rest."""
-        for key, _ in self._selector.select(PAUSE if self._accepting.is_paused else LOOK):
+    def _end(self, failure: BaseException | None = None) -> None:
+        """Nobody looks after connections any more."""
+        self._failure = self._failure or failure
+        try:
+            if self._lead.is_mine():
+                self._let_go_of_listener()
+        finally:
+            self._lead.finish()
+            self._ended.set()
+
+    def _turn(self) -> None:
+        """Look after what has come. Where another thread leads in the midst of it, that one is told of the rest."""
+        for key, _ in self.waiting.selector.select(PAUSE if self._accepting.is_paused else LOOK):
             if isinstance(key.data, Connection):
                 try:
-                    leads = self._come_forward(key.data)
+                    self._come_forward(key.data)
                 except Exception as error:
                     self._give_up(key.data, error)
-                else:
-                    if not leads:
-                        return False
+                if not self._lead.is_mine():
+                    return
             elif key.fileobj is self._accepting.listener:
                 self._accepting.accept()
             else:
@@ -177,86 +166,69 @@ class Connections:
             self._look_at = now + LOOK
             self._send_away(now)
         self._accepting.go_on(now)
-        return True
 
-    def _come_forward(self, connection: Connection) -> bool:
-        """Something can be read from it, or written to it. False where another thread leads by now."""
-        if connection in self._sending:
-            self._take(connection)
+    def _come_forward(self, connection: Connection) -> None:
+        """Something can be read from it, or written to it."""
+        if self.waiting.wants_room(connection):
+            self.waiting.take(connection)
             self._hand_over(connection)
         elif connection.is_shaking_hands and self._handshakes is not None:
-            self._take(connection)
+            self.waiting.take(connection)
             self._handshakes.go_on(connection)
         else:
-            return self._arrived(connection, connection.receive())
-        return True
+            self._arrived(connection, connection.receive())
 
-    def _arrived(self, connection: Connection, arrival: Arrival) -> bool:
+    def _arrived(self, connection: Connection, arrival: Arrival) -> None:
         if arrival is Arrival.PARTLY:
-            if connection.has_begun and connection in self._idle:
-                with self._guard:
-                    del self._idle[connection]
-                    self._arriving[connection] = time.monotonic() + self._server.head_timeout
+            if connection.has_begun:
+                self.waiting.has_begun(connection, self._head_until())
         elif arrival is Arrival.NOTHING:
-            self._take(connection)
+            self.waiting.take(connection)
             connection.close()
         elif connection.is_short() and self._lead.begin(connection):
-            return self._answer(connection)
+            self._answer(connection)
         else:
-            self._take(connection)
+            self.waiting.take(connection)
             self._hand_over(connection)
-        return True
 
-    def _answer(self, connection: Connection) -> bool:
-        """Answer the request that is here, in this thread; the connection stays in the selector meanwhile. Raises nothing.
-
-        False where another thread leads by now.
-        """
-        with self._guard:
-            self._arriving.pop(connection, None)
-            self._idle.pop(connection, None)
-        stays = False
+    def _answer(self, connection: Connection) -> None:
+        """Answer the request that is here, in this thread; the connection stays in the selector meanwhile."""
+        stays, leads = False, False
         try:
+            self.waiting.set_aside(connection)
             stays = connection.communicate(patience=0)
-        except Exception:
+        except BaseException:
             log.exception("a request could not be worked on: peer=%s", connection.remote_addr)
-        leads = self._lead.end(connection)
+        finally:
+            leads = self._lead.end(connection)
         if leads and stays and connection.is_quiet and not self._stopped:
-            with self._guard:
-                self._idle[connection] = time.monotonic() + self._server.timeout
-            return True
+            self.waiting.put_back(connection, self._next_until())
+            return
         if leads:
-            self._take(connection)
+            self.waiting.take(connection)
         if stays:
             self.put(connection)
         else:
             connection.close()
-        return leads
 
     def _begin(self, connection: Connection) -> None:
         """A new one."""
-        self._wait(connection, self._arriving, time.monotonic() + self._server.head_timeout)
+        self.waiting.for_head(connection, self._head_until())
 
     def _make_room(self) -> bool:
-        """Close the connection that is idle longest, which may end at any time; else one that had time for its head. Whether there was one."""
-        with self._guard:
-            connection = next(iter(self._idle), None)
-            if connection is None:
-                connection, until = next(iter(self._arriving.items()), (None, 0.0))
-                if connection is None or until > time.monotonic() + self._server.head_timeout - FAIR:
-                    return False
-        self._take(connection)
+        """Close the connection that can be done without most easily: an idle one, or one that had time for its head. Whether there was one."""
+        connection = self.waiting.least_needed(self._head_until() - FAIR)
+        if connection is None:
+            return False
+        self.waiting.take(connection)
         connection.close()
         return True
 
     def _send_away(self, now: float) -> None:
         """End those whose time is over."""
-        with self._guard:
-            late = [one for among in (self._arriving, self._idle) for one, until in among.items() if until <= now]
-            late += [one for one in self._sending if one.deadline <= now]
-        for connection in late:
+        for connection in self.waiting.late(now):
             begun = connection.has_begun
-            self._take(connection)
+            self.waiting.take(connection)
             if begun and not connection.wants_write:
                 connection.refuse("408 The head of the request did not arrive in time")
             connection.close()
@@ -270,7 +242,7 @@ class Connections:
             elif arrival is Arrival.NOTHING:
                 connection.close()
             else:
-                self._wait(connection, self._arriving, connection.since + self._server.head_timeout)
+                self.waiting.for_head(connection, connection.since + self._server.head_timeout)
         except Exception as error:
             self._give_up(connection, error)
 
@@ -292,21 +264,24 @@ class Connections:
         self._stopped = True
         self._nudge()
         self._ended.wait(10 * LOOK)
-        with self._guard:  # who comes here now finds the selector closed
-            left = [*self._arriving, *self._idle, *self._sending]
-            with suppress(OSError):
-                self._selector.close()
-        for connection in left:
-            self._take(connection)
+        for connection in self.waiting.close():
             connection.close()
         if self._handshakes is not None:
             self._handshakes.stop()
         self._woken.close()
         self._wake.close()
 
-    def cut_off(self, timeout: float, patience: float) -> None:
-        """Let a request that is answered here end within `timeout` seconds after `stop`; then cut it off, and give it `patience`."""
-        self._lead.cut_off(timeout, patience)
+    def cut_off(self, timeout: float) -> None:
+        """Let a request that is still answered here end within `timeout` seconds after `stop`; then cut it off."""
+        if not self._lead.let_end(timeout):
+            self._lead.cut_off()
+
+    def has_ended(self, patience: float) -> bool:
+        """Whether one that was cut off noticed it within `patience` seconds; the log tells where not."""
+        if self._lead.let_end(patience):
+            return True
+        log.error("a request did not end and is abandoned")
+        return False
 
     def _nudge(self) -> None:
         with suppress(OSError):

@@ -1,9 +1,9 @@
 """How a request is read and answered: Cheroot's request, made strict.
 
-What two parties could read differently is refused: lengths given twice or with a sign, folded or nameless header lines, chunked
-bodies. A body that nobody read is neither read now nor taken for the next request: the connection closes, gently.
+What two parties could read differently is refused, here of the request line, in `header_fields.py` of the rest. A body that nobody read is
+neither read now nor taken for the next request: the connection closes, gently.
 
-Sources: RFC 9112, sections 3, 5, 6 and 9.6; PEP 3333.
+Sources: RFC 9112, sections 3 and 9.6; PEP 3333.
 """
 
 from __future__ import annotations
@@ -14,39 +14,27 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cheroot.server import HTTPRequest
 
 from pywharf.web.errors import RequestInvalid
 from pywharf.web.server.body import Body, Source
-
-
-class Lines(Protocol):
-    """What a head is read from."""
-
-    def readline(self) -> bytes: ...
-
-
-class Fields(NamedTuple):
-    """The header fields of a request, read and found good. A client sends the same ones with many requests of a connection."""
-
-    block: bytes  # as they came
-    protocol: str  # of the request, and of its response
-    by_name: dict[bytes, bytes]
-    environ: dict[str, str]  # the same for WSGI
-    is_last: bool  # whether the client wants no further request answered
+from pywharf.web.server.header_fields import Fields, check_framing, good_fields, read_fields
 
 
 class Arrived(Source, Protocol):
     """The connection that a request arrived on."""
 
-    fields: Fields | None
-    environ: dict[str, Any]
+    fields: Fields | None  # of the request before, where they are few
     is_tls: bool
     is_lingering: bool
     remote_addr: str
     remote_port: int | None
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """What the environ of each of its requests has in common."""
 
     def take_head(self) -> tuple[bytes, str]:
         """The head with its empty line; or the status to refuse it with."""
@@ -55,62 +43,9 @@ class Arrived(Source, Protocol):
         """Tell the client why it is not answered."""
 
 
-MAX_HEADER_LINES = 200
-# Said once or not at all; of everything else the values are joined, as RFC 9110, 5.3 has it.
-_SINGLE = {b"Authorization", b"Content-Length", b"Content-Type", b"Host", b"Transfer-Encoding", b"Expect", b"Range", b"If-Range", b"Origin"}
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]*|\[[A-Za-z0-9:.%_~-]+\])(?::[0-9]*)?")
-_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e\x80-\xff]+ HTTP/[0-9]\.[0-9]\r\n")
-
-
-def read_fields(lines: Lines) -> dict[bytes, bytes]:
-    """Read header lines up to the empty one; names in Cheroot's spelling ("Content-Length"). Raises RequestInvalid.
-
-    A name with an underscore is left out: in a WSGI environ it would pass for the one with a hyphen.
-    """
-    fields: dict[bytes, bytes] = {}
-    for _ in range(MAX_HEADER_LINES):
-        line = lines.readline()
-        if line == b"\r\n":
-            return fields
-        if not line.endswith(b"\r\n"):
-            raise RequestInvalid("A header line does not end with CRLF")
-        name, colon, value = line[:-2].partition(b":")
-        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise RequestInvalid("A header line is malformed")
-        if b"_" in name:
-            continue
-        name, value = name.title(), value.strip(b" \t")
-        if name in fields:
-            if name in _SINGLE:
-                raise RequestInvalid(f"The header field {name.decode()} comes more than once")
-            value = fields[name] + (b"; " if name == b"Cookie" else b", ") + value
-        fields[name] = value
-    raise RequestInvalid("There are too many header lines")
-
-
-def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 0) -> str:
-    """The status to refuse a head with, because where its body ends or whom it is for is not certain; "" where all is well.
-
-    max_body: bytes; 0 leaves that to the application.
-    """
-    if b"Transfer-Encoding" in fields:
-        return "411 Length Required"
-    if not _LENGTH.fullmatch(fields.get(b"Content-Length", b"0")):
-        return "400 Malformed Content-Length"
-    if max_body and int(fields.get(b"Content-Length", b"0")) > max_body:
-        return "413 Content Too Large"
-    if protocol == "HTTP/1.1" and b"Host" not in fields:
-        return "400 Missing Host"
-    if not _HOST.fullmatch(fields.get(b"Host", b"")):
-        return "400 Malformed Host"
-    return ""
-
-
 # What nearly every request begins with. Anything else is read by Cheroot, with all the care that takes.
 USUAL = re.compile(rb"(GET|HEAD|POST) ((/(?:[A-Za-z0-9._~@+-][A-Za-z0-9._~@+/-]*)?)(?:\?([!-\"$-~]*))?) (HTTP/1\.[01])\r\n")
+_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e\x80-\xff]+ HTTP/[0-9]\.[0-9]\r\n")
 
 
 class Request(HTTPRequest):
@@ -169,7 +104,7 @@ class Request(HTTPRequest):
     def read_request_headers(self) -> bool:
         """Read the fields, decide about the connection. False where the request was refused."""
         block, fields = self.rfile.read(), self.conn.fields
-        if fields is None or fields.block != block or fields.protocol != self.response_protocol:
+        if fields is None or not fields.are_those(block, self.response_protocol):
             try:
                 by_name = read_fields(io.BytesIO(block))
             except RequestInvalid as error:
@@ -179,10 +114,8 @@ class Request(HTTPRequest):
             if refused:
                 self.simple_response(refused)
                 return False
-            options = {option.strip().lower() for option in by_name.get(b"Connection", b"").split(b",")}
-            is_lasting = self.response_protocol == "HTTP/1.1" or b"keep-alive" in options
-            is_last = b"close" in options or not is_lasting
-            fields = self.conn.fields = Fields(block, self.response_protocol, by_name, _for_wsgi(by_name), is_last)
+            fields = good_fields(block, self.response_protocol, by_name)
+            self.conn.fields = fields if fields.are_few else None
         self._fields = fields
         self.inheaders = fields.by_name
         self.close_connection = fields.is_last
@@ -278,14 +211,6 @@ def environ_of(connection: Arrived, address: tuple[str, int]) -> dict[str, Any]:
         "wsgi.url_scheme": "https" if connection.is_tls else "http",
         "wsgi.version": (1, 0),
     }
-
-
-def _for_wsgi(fields: Mapping[bytes, bytes]) -> dict[str, str]:
-    environ = {}
-    for name, value in fields.items():
-        key = name.decode("ascii").upper().replace("-", "_")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
-    return environ
 
 
 def _no_write(data: bytes) -> object:

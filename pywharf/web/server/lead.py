@@ -11,10 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pywharf.web.server.connection import Connection
+if TYPE_CHECKING:
+    from pywharf.web.server.connection import Connection
 
 TICK = 0.002  # seconds between two looks at the leader
+REST = 0.05  # seconds after a change in which no request is begun: where many take long, most of them do not hold up others for a look each
 STILL = 50  # looks in a row that found nothing new, after which there are none until the leader has work again
 
 
@@ -25,11 +28,12 @@ class Lead:
         """let_go: is called for the connection that a leader is still at, before another leads: the new one must not look after it."""
         self._let_go = let_go
         self._guard = threading.Lock()
-        self._is_led = False
+        self._leader = 0  # the number of the thread; 0: none has begun
         self._stands_by = False  # whether another thread could take the lead
         self._own: Connection | None = None  # what the leader is at
         self._stuck: Connection | None = None  # what a former leader is still at
         self._begun = 0  # requests that a leader answered itself
+        self._rests_until = 0.0  # monotonic
         self._sleeps = False  # whether who stands by has to be woken
         self._wake = threading.Event()
         self._is_over = False
@@ -39,17 +43,27 @@ class Lead:
         """Requests that the two threads are at."""
         return (self._own is not None) + (self._stuck is not None)
 
+    def is_mine(self) -> bool:
+        """Whether the thread that asks leads. That changes only between `begin` and `end`, or by `lead_in_turn`."""
+        return self._leader == threading.get_ident()
+
     def lead_in_turn(self, look_after: Callable[[], None]) -> None:
         """Stand by, and lead while it is this thread's turn, until it is over.
 
-        look_after: returns when `end` said that another leads, or when all is over. Its errors are passed on.
+        look_after: returns when another leads, or when all is over. Its errors are passed on.
         """
-        while self._take():
-            look_after()
+        try:
+            while self._take():
+                look_after()
+                with self._guard:
+                    if not self.is_mine():
+                        self._stuck = None  # of the two threads, it was this one's
+        finally:
+            self._stands_by = False  # nor where it ended by an error
 
     def begin(self, connection: Connection) -> bool:
-        """The leader wants to answer a request itself. False where nobody could take the lead from it meanwhile."""
-        if not self._stands_by:
+        """The leader wants to answer a request itself. False where nobody could take the lead from it meanwhile, or just did."""
+        if not self._stands_by or time.monotonic() < self._rests_until:
             return False
         self._own = connection
         self._begun += 1
@@ -66,34 +80,37 @@ class Lead:
                 return True
             return False
 
+    # --- the end ----------------------------------------------------------------------------------------------------
+
     def finish(self) -> None:
         """It is over: nobody takes the lead any more."""
         self._is_over = True
         self._wake.set()
 
-    def cut_off(self, timeout: float, patience: float) -> None:
-        """Let a request that a former leader is at end within `timeout` seconds; then cut it off, and give it `patience`."""
-        if not self._let_end(timeout) and (connection := self._stuck) is not None:
-            connection.shut_down()
-            self._let_end(patience)
-
-    def _let_end(self, timeout: float) -> bool:
+    def let_end(self, timeout: float) -> bool:
+        """Whether the request that a thread is still at, if any, ends within `timeout` seconds. After `finish`."""
         end = time.monotonic() + timeout
-        while self._stuck is not None:
+        while self.at_work:
             if time.monotonic() >= end:
                 return False
             time.sleep(TICK)
         return True
+
+    def cut_off(self) -> None:
+        """Keep whoever is at a request from waiting for its client."""
+        for connection in (self._own, self._stuck):
+            if connection is not None:
+                connection.shut_down()
 
     # --- standing by ------------------------------------------------------------------------------------------------
 
     def _take(self) -> bool:
         """Wait until this thread is to lead; False when it is over."""
         with self._guard:
-            if not self._is_led:
-                self._is_led = True
+            if not self._leader:
+                self._leader = threading.get_ident()
+            if self.is_mine():
                 return not self._is_over
-            self._stuck = None  # of the two threads, it was this one's
             self._stands_by = True
         still = 0
         while not self._is_over:
@@ -115,9 +132,11 @@ class Lead:
         with self._guard:
             if self._own is not own or self._begun != begun:
                 return False
+            self._let_go(own)
             self._own, self._stuck = None, own
             self._stands_by = False
-            self._let_go(own)
+            self._leader = threading.get_ident()
+            self._rests_until = time.monotonic() + REST
             return True
 
     def _sleep(self, begun: int) -> None:

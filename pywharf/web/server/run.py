@@ -167,11 +167,11 @@ class Server(CherootServer):
     @property
     def can_add_keepalive_connection(self) -> bool:
         """Whether a connection may stay open after this response."""
-        return self.ready and self._connections.idle < self.keep_alive_conn_limit
+        return self.ready and self._connections.waiting.idle < self.keep_alive_conn_limit
 
     def counts(self) -> ServerCounts:
         """How it is doing now. For any thread."""
-        parked = self._connections.waiting
+        parked = len(self._connections.waiting)
         return ServerCounts(
             threads=self.requests.size,
             threads_busy=self.requests.busy + self._connections.at_work,
@@ -223,14 +223,17 @@ class Server(CherootServer):
         self._wait_until(lambda: not self._connections.waiting, min(self.goodbye, self.shutdown_timeout))
         self._wait_until(self._is_done, max(0.0, began + self.shutdown_timeout - time.monotonic()))
         self._connections.stop()
-        self.requests.stop(max(0.0, began + self.shutdown_timeout - time.monotonic()))
-        self._connections.cut_off(max(0.0, began + self.shutdown_timeout - time.monotonic()), CUT_OFF)
+        end = began + self.shutdown_timeout
+        self._connections.cut_off(max(0.0, end - time.monotonic()))
+        cut_off = time.monotonic()
+        self.requests.stop(max(0.0, end - cut_off))
+        self._connections.has_ended(max(0.0, cut_off + CUT_OFF - time.monotonic()))  # all who were cut off have the same time
         self.lingering.close(min(1.0, self.shutdown_timeout))
 
     def _is_done(self) -> bool:
         """Whether all who are still here have brought no request. Who changes sides while this is counted is not missed in this order."""
         open_ = len(self.open_connections)
-        return open_ <= self._connections.silent
+        return open_ <= self._connections.waiting.silent
 
     @staticmethod
     def _wait_until(is_so: Callable[[], bool], longest: float) -> None:

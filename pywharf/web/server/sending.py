@@ -103,7 +103,7 @@ class Outgoing:
         if close is not None:
             try:
                 close()
-            except Exception:
+            except BaseException:  # also SystemExit, which would end the thread, and the server with it
                 log.exception("a response could not be closed")
 
     # --- within -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 
 from pywharf.errors import WharfError
 from pywharf.web.server.listening import listen
-from pywharf.web.server.run import running
+from pywharf.web.server.run import Server, running
+
+SOON = 30  # seconds that everything has that is waited for, on a slow machine too
 
 
 class SmallApp:
@@ -75,6 +78,27 @@ class Raw:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.005)
+
+
+@contextmanager
+def started(app: Any, **options: object) -> Iterator[Server]:
+    """A server that can be looked into."""
+    server = Server(app, listen("127.0.0.1", 0), {"numthreads": 1, "shutdown_timeout": 5, **options})
+    server.prepare()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join(SOON)
 
 
 Starting = Callable[..., AbstractContextManager[str]]

@@ -203,7 +203,7 @@ def test_counts_tell_who_is_where(small_app: SmallApp) -> None:
         assert (len(server.open_connections), server.counts().threads_busy) == (1, 1)
         small_app.go_on.set()
         raw.head()
-        wait_until(lambda: server._connections.idle == 1 and server.counts().threads_busy == 0)
+        wait_until(lambda: server._connections.waiting.idle == 1 and server.counts().threads_busy == 0)
         raw.close()
         wait_until(lambda: not server.open_connections)
     finally:
@@ -421,7 +421,7 @@ def test_a_kept_connection_may_bring_one_more_request_while_the_server_stops(sma
     raw.send(GET)
     raw.head()
     assert raw.socket.recv(5) == b"hello"
-    wait_until(lambda: server._connections.idle == 1)
+    wait_until(lambda: server._connections.waiting.idle == 1)
     stopping = threading.Thread(target=server.stop)
     stopping.start()
     wait_until(lambda: not server.ready)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,39 +15,18 @@ from pywharf.web.server import connections, run
 from pywharf.web.server.connection import Connection
 from pywharf.web.server.listening import listen
 
-from .conftest import Raw, SmallApp, Starting
+from .conftest import SOON, Raw, SmallApp, Starting, started, wait_until
 
 pytestmark = pytest.mark.any_python
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-SOON = 20  # seconds
 
 
 def answer(address: str) -> bytes:
     raw = Raw(address)
     raw.send(LAST)
     return raw.rest()
-
-
-@contextmanager
-def started(app: Any, **options: object) -> Iterator[run.Server]:
-    server = run.Server(app, listen("127.0.0.1", 0), {"numthreads": 1, "shutdown_timeout": 5, **options})
-    server.prepare()
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        thread.join(SOON)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("failing", ["receive", "has_head"])
@@ -122,7 +101,7 @@ def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait() -> Non
         reading = Raw(server.address)
         reading.send(GET.replace(b"/ ", b"/big ").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         reading.head()
-        wait_until(lambda: bool(server._connections._sending))
+        wait_until(lambda: bool(server._connections.waiting._sending))
         with ExitStack() as stack:
             for _ in range(3):  # two have a thread, one the place in the queue
                 raw = Raw(server.address)
@@ -186,11 +165,11 @@ def test_it_is_not_done_while_any_request_is_anywhere(small_app: SmallApp) -> No
         raw = Raw(server.address)
         raw.send(GET)
         raw.head()
-        wait_until(lambda: server._connections.silent == 1)
+        wait_until(lambda: server._connections.waiting.silent == 1)
         (connection,) = server.open_connections
         assert server._is_done()
 
-        server._connections._take(connection)
+        server._connections.waiting.take(connection)
 
         assert not server._is_done()
         server.put_conn(connection)

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
 import http.client
-import io
 import resource
 import socket
 import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pywharf.web.errors import RequestInvalid
-from pywharf.web.server.http_request import check_framing, read_fields
 
 from .conftest import Raw, SmallApp, Starting
 
@@ -200,12 +194,3 @@ def test_the_server_tells_no_version(connect: Callable[[], Raw]) -> None:
     raw.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     assert b"\r\nServer: pywharf\r\n" in raw.rest()
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_a_head_or_refused(raw: bytes) -> None:
-    try:
-        fields = read_fields(io.BytesIO(raw + b"\r\n\r\n"))
-    except RequestInvalid:
-        return
-    check_framing(fields, "HTTP/1.1")

@@ -19,7 +19,7 @@ from pywharf.web.server.listening import listen
 from pywharf.web.server.options import OPTIONS
 from pywharf.web.server.run import running
 
-from .conftest import Raw, SmallApp, Starting
+from .conftest import Raw, SmallApp, Starting, started, wait_until
 
 pytestmark = pytest.mark.any_python
 
@@ -102,18 +102,17 @@ def test_options_arrive(start: Starting) -> None:
         assert time.monotonic() - began < 8
 
 
-def test_who_finds_no_place_in_the_queue_is_told_to_come_again(start: Starting, small_app: SmallApp) -> None:
-    with start(numthreads=1, accepted_queue_size=1) as address:
+def test_who_finds_no_place_in_the_queue_is_told_to_come_again(small_app: SmallApp) -> None:
+    with started(small_app, numthreads=1, accepted_queue_size=1) as server:
         working = []
-        for _ in range(2):  # at one of them is a thread that looked after the connections before, at the other the one for requests
-            working.append(in_background(address, "/wait")[0])
-            small_app.entered.wait(30)
-            small_app.entered.clear()
-        waiting = Raw(address)
+        for number in (1, 2):  # at one of them is a thread that looked after the connections before, at the other the one for requests
+            working.append(in_background(server.address, "/wait")[0])
+            wait_until(lambda: len(small_app.asked) == number)  # noqa: B023
+        waiting = Raw(server.address)
         waiting.send(GET)
-        time.sleep(0.1)
+        wait_until(lambda: server.requests.waiting == 1)
 
-        assert get(address) == 503
+        assert get(server.address) == 503
 
         small_app.go_on.set()
         for thread in working:
@@ -193,6 +192,7 @@ def test_a_request_that_is_stuck_is_abandoned_also_with_a_full_queue_behind_it(
     start: Starting, small_app: SmallApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "CUT_OFF", 0.2)
+    monkeypatch.setattr(run, "CUT_OFF", 0.2)
     with start(shutdown_timeout=0.2, numthreads=1, accepted_queue_size=1) as address:
         thread, found = in_background(address, "/wait")
         small_app.entered.wait(30)

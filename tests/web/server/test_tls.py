@@ -154,6 +154,25 @@ def test_what_the_client_sent_together_with_its_handshake_is_not_forgotten(addre
                 incoming.write(received)
 
 
+def test_requests_in_one_record_are_all_answered_whichever_thread_has_the_first(
+    address: str, trusting: ssl.SSLContext, small_app: SmallApp
+) -> None:
+    """What TLS has taken off the socket already no selector tells of."""
+    kept = GET.replace(b"Connection: close\r\n", b"")
+    with Raw(address).socket as plain, trusting.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+        for count in (1, 3, 2):
+            client.sendall(kept * count)
+            received = b""
+            while received.count(b"hello") < count:
+                received += client.recv(65536)
+            assert received.count(b"HTTP/1.1 200") == count
+        client.sendall(kept + GET[:20])
+        client.sendall(GET[20:])
+        while piece := client.recv(65536):
+            received += piece
+    assert len(small_app.asked) == 8
+
+
 def test_a_slow_reader_holds_no_thread(pem: Path, trusting: ssl.SSLContext) -> None:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Length", "20000000")])

@@ -1,0 +1,110 @@
+"""The header fields of a request: how they are read, what is refused, and what WSGI makes of them.
+
+A length said twice or with a sign, a folded or nameless line, a chunked body: two parties could read them differently, so they are refused.
+
+Sources: RFC 9112, sections 3, 5 and 6; PEP 3333.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from pywharf.web.errors import RequestInvalid
+
+MAX_HEADER_LINES = 200
+# What may be kept with a connection that waits for its next request: installers and browsers send less than half of it, and ten thousand who
+# send the most that is taken must not add up.
+KEPT_BYTES = 2048
+KEPT_FIELDS = 32
+# Said once or not at all; of everything else the values are joined, as RFC 9110, 5.3 has it.
+_SINGLE = {b"Authorization", b"Content-Length", b"Content-Type", b"Host", b"Transfer-Encoding", b"Expect", b"Range", b"If-Range", b"Origin"}
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]*|\[[A-Za-z0-9:.%_~-]+\])(?::[0-9]*)?")
+
+
+class Lines(Protocol):
+    """What a head is read from."""
+
+    def readline(self) -> bytes: ...
+
+
+class Fields(NamedTuple):
+    """The header fields of a request, read and found good. A client sends the same ones with many requests of a connection."""
+
+    block: bytes  # as they came
+    protocol: str  # of the request, and of its response
+    by_name: Mapping[bytes, bytes]
+    environ: Mapping[str, str]  # the same for WSGI
+    is_last: bool  # whether the client wants no further request answered
+
+    def are_those(self, block: bytes, protocol: str) -> bool:
+        """Whether a request that came with this block has the same fields."""
+        return self.block == block and self.protocol == protocol
+
+    @property
+    def are_few(self) -> bool:
+        """Whether they may be kept for the next request."""
+        return len(self.block) <= KEPT_BYTES and len(self.by_name) <= KEPT_FIELDS
+
+
+def read_fields(lines: Lines) -> dict[bytes, bytes]:
+    """Read header lines up to the empty one; names in Cheroot's spelling ("Content-Length"). Raises RequestInvalid.
+
+    A name with an underscore is left out: in a WSGI environ it would pass for the one with a hyphen.
+    """
+    fields: dict[bytes, bytes] = {}
+    for _ in range(MAX_HEADER_LINES):
+        line = lines.readline()
+        if line == b"\r\n":
+            return fields
+        if not line.endswith(b"\r\n"):
+            raise RequestInvalid("A header line does not end with CRLF")
+        name, colon, value = line[:-2].partition(b":")
+        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise RequestInvalid("A header line is malformed")
+        if b"_" in name:
+            continue
+        name, value = name.title(), value.strip(b" \t")
+        if name in fields:
+            if name in _SINGLE:
+                raise RequestInvalid(f"The header field {name.decode()} comes more than once")
+            value = fields[name] + (b"; " if name == b"Cookie" else b", ") + value
+        fields[name] = value
+    raise RequestInvalid("There are too many header lines")
+
+
+def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 0) -> str:
+    """The status to refuse a head with, because where its body ends or whom it is for is not certain; "" where all is well.
+
+    max_body: bytes; 0 leaves that to the application.
+    """
+    if b"Transfer-Encoding" in fields:
+        return "411 Length Required"
+    if not _LENGTH.fullmatch(fields.get(b"Content-Length", b"0")):
+        return "400 Malformed Content-Length"
+    if max_body and int(fields.get(b"Content-Length", b"0")) > max_body:
+        return "413 Content Too Large"
+    if protocol == "HTTP/1.1" and b"Host" not in fields:
+        return "400 Missing Host"
+    if not _HOST.fullmatch(fields.get(b"Host", b"")):
+        return "400 Malformed Host"
+    return ""
+
+
+def good_fields(block: bytes, protocol: str, by_name: Mapping[bytes, bytes]) -> Fields:
+    """What `read_fields` made of this block, and `check_framing` had nothing against."""
+    options = {option.strip().lower() for option in by_name.get(b"Connection", b"").split(b",")}
+    is_lasting = protocol == "HTTP/1.1" or b"keep-alive" in options
+    return Fields(block, protocol, by_name, _for_wsgi(by_name), is_last=b"close" in options or not is_lasting)
+
+
+def _for_wsgi(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    environ = {}
+    for name, value in fields.items():
+        key = name.decode("ascii").upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
+    return environ
