@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from pywharf.web.errors import RequestInvalid
@@ -63,18 +64,32 @@ def read_fields(lines: Lines) -> dict[bytes, bytes]:
             return fields
         if not line.endswith(b"\r\n"):
             raise RequestInvalid("A header line does not end with CRLF")
-        name, colon, value = line[:-2].partition(b":")
-        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        raw, colon, value = line[:-2].partition(b":")
+        name = _spelled(raw)
+        if not colon or not name or not _VALUE.fullmatch(value):
             raise RequestInvalid("A header line is malformed")
         if b"_" in name:
             continue
-        name, value = name.title(), value.strip(b" \t")
+        value = value.strip(b" \t")
         if name in fields:
             if name in _SINGLE:
                 raise RequestInvalid(f"The header field {name.decode()} comes more than once")
             value = fields[name] + (b"; " if name == b"Cookie" else b", ") + value
         fields[name] = value
     raise RequestInvalid("There are too many header lines")
+
+
+@lru_cache(maxsize=256)  # of names, which are few and tell nothing
+def _spelled(name: bytes) -> bytes:
+    """A name in Cheroot's spelling; b"" for one that no field can have."""
+    return name.title() if _NAME.fullmatch(name) else b""
+
+
+@lru_cache(maxsize=256)
+def _key_of(name: bytes) -> str:
+    """What a field is called in an environ."""
+    key = name.decode("ascii").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
 def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 0) -> str:
@@ -103,8 +118,4 @@ def good_fields(block: bytes, protocol: str, by_name: Mapping[bytes, bytes]) -> 
 
 
 def _for_wsgi(fields: Mapping[bytes, bytes]) -> dict[str, str]:
-    environ = {}
-    for name, value in fields.items():
-        key = name.decode("ascii").upper().replace("-", "_")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.decode("latin-1")
-    return environ
+    return {_key_of(name): value.decode("latin-1") for name, value in fields.items()}
