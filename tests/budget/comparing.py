@@ -12,7 +12,7 @@ BUDGET = Path(__file__).with_name("budget.toml")
 CALLS = f"calls_py{sys.version_info.major}{sys.version_info.minor}"
 RENEW = "python -m tests.budget --renew"
 # How much more than the budget is no finding: what is not here is exact.
-ROOM = {"calls": 0.03, "bytes": 0.1, "syscalls": 0.1}
+ROOM = {"calls": 0.03, "bytes": 0.1, "syscalls": 0.25}
 MEANS = {
     "sql": "statements given to SQLite",
     "calls": "calls of functions",

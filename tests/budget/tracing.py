@@ -17,7 +17,8 @@ from pywharf.testing.distributions import make_wheel
 from pywharf.testing.live_server import LiveServer
 from pywharf.testing.uploads import basic_auth, send_upload
 
-REQUESTS = 200
+REQUESTS = 40
+ROUNDS = 5  # the one with the fewest counts: in any other something disturbed the server, so that another thread took over
 UPLOADS = 10
 WHEEL = "demo-1.0-py3-none-any.whl"
 ATTACHES_WITHIN = 20  # seconds
@@ -52,12 +53,15 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
         }
         found = {}
         for kind, once in kinds.items():
-            for _ in range(REQUESTS):  # so that each thread has its connection to the index
-                once()
-            with traced(server.worker_pids()[0], folder) as table:
-                for _ in range(REQUESTS):
+            counts = []
+            for _ in range(ROUNDS):
+                for _ in range(REQUESTS):  # so that each thread has its connection to the index
                     once()
-            found[kind] = {"syscalls": total(table()) / REQUESTS}
+                with traced(server.worker_pids()[0], folder) as table:
+                    for _ in range(REQUESTS):
+                        once()
+                counts.append(total(table()) / REQUESTS)
+            found[kind] = {"syscalls": min(counts)}
         with traced(server.worker_pids()[0], folder) as table:
             for number in range(UPLOADS):
                 send_upload(connection, write, make_wheel("demo", f"2.{number}"))

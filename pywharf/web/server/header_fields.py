@@ -33,10 +33,20 @@ class Lines(Protocol):
     def readline(self) -> bytes: ...
 
 
+class Field(NamedTuple):
+    """One line of a head, read and found good."""
+
+    name: bytes  # in Cheroot's spelling; b"" for one that is left out
+    value: bytes
+    key: str  # the name in an environ
+    text: str  # the value there
+
+
 class Fields(NamedTuple):
-    """The header fields of a request, read and found good. A client sends the same ones with many requests of a connection."""
+    """The header fields of a request, read and found good. A client sends most of them with many requests of a connection."""
 
     block: bytes  # as they came
+    lines: Mapping[bytes, Field]  # each as it came
     protocol: str  # of the request, and of its response
     by_name: Mapping[bytes, bytes]
     environ: Mapping[str, str]  # the same for WSGI
@@ -52,25 +62,22 @@ class Fields(NamedTuple):
         return len(self.block) <= KEPT_BYTES and len(self.by_name) <= KEPT_FIELDS
 
 
-def read_fields(lines: Lines) -> dict[bytes, bytes]:
+def read_fields(lines: Lines, known: Mapping[bytes, Field] | None = None, read: dict[bytes, Field] | None = None) -> dict[bytes, bytes]:
     """Read header lines up to the empty one; names in Cheroot's spelling ("Content-Length"). Raises RequestInvalid.
 
+    known: lines of an earlier request, which need not be looked at again. read: is given each line.
     A name with an underscore is left out: in a WSGI environ it would pass for the one with a hyphen.
     """
+    known, read = known or {}, {} if read is None else read
     fields: dict[bytes, bytes] = {}
     for _ in range(MAX_HEADER_LINES):
         line = lines.readline()
         if line == b"\r\n":
             return fields
-        if not line.endswith(b"\r\n"):
-            raise RequestInvalid("A header line does not end with CRLF")
-        raw, colon, value = line[:-2].partition(b":")
-        name = _spelled(raw)
-        if not colon or not name or not _VALUE.fullmatch(value):
-            raise RequestInvalid("A header line is malformed")
-        if b"_" in name:
+        field = read[line] = known.get(line) or _field(line)
+        name, value = field.name, field.value
+        if not name:
             continue
-        value = value.strip(b" \t")
         if name in fields:
             if name in _SINGLE:
                 raise RequestInvalid(f"The header field {name.decode()} comes more than once")
@@ -79,13 +86,26 @@ def read_fields(lines: Lines) -> dict[bytes, bytes]:
     raise RequestInvalid("There are too many header lines")
 
 
+def _field(line: bytes) -> Field:
+    """Raises RequestInvalid."""
+    if not line.endswith(b"\r\n"):
+        raise RequestInvalid("A header line does not end with CRLF")
+    raw, colon, value = line[:-2].partition(b":")
+    spelled = _spelled(raw)
+    if not colon or spelled is None or not _VALUE.fullmatch(value):
+        raise RequestInvalid("A header line is malformed")
+    value = value.strip(b" \t")
+    return Field(spelled[0], value, spelled[1], value.decode("latin-1"))
+
+
 @lru_cache(maxsize=256)  # of names, which are few and tell nothing
-def _spelled(name: bytes) -> bytes:
-    """A name in Cheroot's spelling; b"" for one that no field can have."""
-    return name.title() if _NAME.fullmatch(name) else b""
+def _spelled(name: bytes) -> tuple[bytes, str] | None:
+    """A name in Cheroot's spelling and in that of an environ; None for one that no field can have."""
+    if not _NAME.fullmatch(name):
+        return None
+    return (b"" if b"_" in name else name.title()), _key_of(name)
 
 
-@lru_cache(maxsize=256)
 def _key_of(name: bytes) -> str:
     """What a field is called in an environ."""
     key = name.decode("ascii").upper().replace("-", "_")
@@ -110,12 +130,13 @@ def check_framing(fields: Mapping[bytes, bytes], protocol: str, max_body: int = 
     return ""
 
 
-def good_fields(block: bytes, protocol: str, by_name: Mapping[bytes, bytes]) -> Fields:
-    """What `read_fields` made of this block, and `check_framing` had nothing against."""
+def good_fields(block: bytes, protocol: str, by_name: Mapping[bytes, bytes], lines: Mapping[bytes, Field]) -> Fields:
+    """What `read_fields` made of this block, and `check_framing` had nothing against. lines: what it has read."""
     options = {option.strip().lower() for option in by_name.get(b"Connection", b"").split(b",")}
     is_lasting = protocol == "HTTP/1.1" or b"keep-alive" in options
-    return Fields(block, protocol, by_name, _for_wsgi(by_name), is_last=b"close" in options or not is_lasting)
-
-
-def _for_wsgi(fields: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {_key_of(name): value.decode("latin-1") for name, value in fields.items()}
+    environ = {}
+    for field in lines.values():
+        if field.name:
+            value = by_name[field.name]
+            environ[field.key] = field.text if value is field.value else value.decode("latin-1")  # else it was joined with others
+    return Fields(block, lines, protocol, by_name, environ, is_last=b"close" in options or not is_lasting)

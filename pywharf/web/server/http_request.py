@@ -20,7 +20,7 @@ from cheroot.server import HTTPRequest
 
 from pywharf.web.errors import RequestInvalid
 from pywharf.web.server.body import Body, Source
-from pywharf.web.server.header_fields import Fields, check_framing, good_fields, read_fields
+from pywharf.web.server.header_fields import Field, Fields, check_framing, good_fields, read_fields
 
 
 class Arrived(Source, Protocol):
@@ -105,8 +105,9 @@ class Request(HTTPRequest):
         """Read the fields, decide about the connection. False where the request was refused."""
         block, fields = self.rfile.read(), self.conn.fields
         if fields is None or not fields.are_those(block, self.response_protocol):
+            lines: dict[bytes, Field] = {}
             try:
-                by_name = read_fields(io.BytesIO(block))
+                by_name = read_fields(io.BytesIO(block), fields.lines if fields else None, lines)
             except RequestInvalid as error:
                 self.simple_response("400 Bad Request", str(error))
                 return False
@@ -114,7 +115,7 @@ class Request(HTTPRequest):
             if refused:
                 self.simple_response(refused)
                 return False
-            fields = good_fields(block, self.response_protocol, by_name)
+            fields = good_fields(block, self.response_protocol, by_name, lines)
             self.conn.fields = fields if fields.are_few else None
         self._fields = fields
         self.inheaders = fields.by_name

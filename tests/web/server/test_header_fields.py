@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pywharf.web.errors import RequestInvalid
-from pywharf.web.server.header_fields import KEPT_BYTES, KEPT_FIELDS, check_framing, read_fields
+from pywharf.web.server.header_fields import KEPT_BYTES, KEPT_FIELDS, Field, Fields, check_framing, good_fields, read_fields
 from pywharf.web.server.listening import listen
 from pywharf.web.server.run import running
 
@@ -147,3 +147,28 @@ def test_the_same_fields_in_another_version_of_http_are_read_anew(small_app: Sma
 
         assert raw.rest().count(b"HTTP/1.1 400 Missing Host") == 1
         assert other.rest().count(b"HTTP/1.1 200") == 2
+
+
+_LINES = st.sampled_from([b"A: 1", b"A: 2", b"a: 1", b"B:\t x ", b"Cookie: a=1", b"Cookie: b=2", b"X_Y: 1", b"Host: a", b"Content-Type: t"])
+
+
+@given(st.lists(st.lists(_LINES, max_size=6), max_size=5))
+def test_lines_that_are_known_already_are_read_as_new_ones_are(blocks: list[list[bytes]]) -> None:
+    known: Fields | None = None
+    for block in blocks:
+        raw = b"".join(line + b"\r\n" for line in block) + b"\r\n"
+        try:
+            expected = read_fields(io.BytesIO(raw))
+        except RequestInvalid:
+            with pytest.raises(RequestInvalid):
+                read_fields(io.BytesIO(raw), known and known.lines, {})
+            continue
+        lines: dict[bytes, Field] = {}
+        found = read_fields(io.BytesIO(raw), known and known.lines, lines)
+        known = good_fields(raw, "HTTP/1.1", found, lines)
+
+        assert found == expected
+        assert known.environ == {
+            name.upper().replace("-", "_") if name == "Content-Type" else "HTTP_" + name.upper(): value
+            for name, value in ((name.decode(), value.decode()) for name, value in expected.items())
+        }
