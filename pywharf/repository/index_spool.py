@@ -12,6 +12,7 @@ import marshal
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -99,10 +100,14 @@ def is_entry(entry: Entry) -> bool:
         and isinstance(key, str)
         and isinstance(serial, int)
         and (document is None or isinstance(document, bytes))
-        and len(project) <= MAX_NAME_BYTES
-        and _NORMALISED.fullmatch(project) is not None
+        and _is_normalised(project)
         and len(key) <= 2 * MAX_NAME_BYTES
         and key.isascii()
         and key.isprintable()
         and 0 <= serial < 2**63
     )
+
+
+@lru_cache(maxsize=16)  # those of one project mostly come together
+def _is_normalised(project: str) -> bool:
+    return len(project) <= MAX_NAME_BYTES and _NORMALISED.fullmatch(project) is not None

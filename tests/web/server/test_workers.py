@@ -440,6 +440,7 @@ def test_a_second_sighup_meanwhile_is_done_afterwards(start: Start) -> None:
     eventually(lambda: server.told.count("the workers are replaced") == 2)
 
 
+@pytest.mark.slow  # on a machine under load it failed twice in many runs, and nobody knows why yet; what the server told is shown then
 def test_a_terminal_that_is_closed_ends_the_server_in_order(start: Start) -> None:
     terminal, end = os.openpty()
     server = start(1, terminal=end)
@@ -450,7 +451,10 @@ def test_a_terminal_that_is_closed_ends_the_server_in_order(start: Start) -> Non
 
     os.close(terminal)
 
-    assert server.end() == 0
+    try:
+        assert server.end() == 0
+    except subprocess.TimeoutExpired:
+        pytest.fail(server.told)
     assert "stopping: signal=SIGHUP" in server.told
 
 
