@@ -114,7 +114,9 @@ SERIES: Mapping[str, Series] = {
     PAGE_CACHE_PAGES: Series("gauge", (), "Rendered pages kept, in all workers together"),
     # connections and threads
     THREADS: Series("gauge", (), "Threads that work on requests, in all workers together"),
-    THREADS_BUSY: Series("gauge", (), "Those of them that work on one now, and one more for each worker whose thread for connections does so itself"),
+    THREADS_BUSY: Series(
+        "gauge", (), "Those of them that work on one now, and one more for each worker whose thread for connections does so itself"
+    ),
     QUEUE_LENGTH: Series("gauge", (), "Requests that have arrived and wait for a thread"),
     CONNECTIONS: Series(
         "gauge", ("state",), "Open connections: parked where no request has arrived whole, active where one is worked on or waits"
