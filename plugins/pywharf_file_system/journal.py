@@ -1,6 +1,6 @@
 """The journal of a storage: one line for each commit, and nothing is committed but by its line.
 
-A line (`journal_line.py`) holds its serial, the mark of everything before
+A line is a JSON object, a space, a checksum of that object, a newline. It holds its serial, the mark of everything before
 it, the project and the documents. The first line holds no documents, only what makes this storage another than all
 others. Lines are appended under an exclusive lock and fsynced; readers hold the lock shared while they find the end, so
 they never see a line that may still be taken back. A cursor is the offset behind a line and the mark there.
@@ -15,23 +15,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import io
+import json
 import logging
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pywharf.backend.interface import Change, Changes, Cursor, Entry
 from pywharf.errors import BackendUnavailable, Moved
 from pywharf.files import PRIVATE_FILE, fsync_folder
-from pywharf_file_system.journal_line import CHECKSUM, FORMAT, checksum, entries_of, sealed, unsealed
 
+FORMAT = 1
 BEGINNING = Cursor("0:")  # of the log: before its first line
 JOURNAL_LOST = "its journal is gone, empty or unreadable, although the storage was filled: mount the folder, or restore it from a backup"
 
+_CHECKSUM = 16  # hex digits
 _END = 1 << 18  # bytes: more than what was written since the last fsync that went well
 _BLOCK = 8192  # bytes read at a time when looking backwards for a newline
 _CURSOR = re.compile(r"([0-9]{1,18}):([0-9a-f]{16}|)")
@@ -57,7 +60,7 @@ class Journal:
             if not end:
                 os.ftruncate(journal, 0)
                 os.fchmod(journal, PRIVATE_FILE)
-                self._write(journal, 0, sealed({"serial": 0, "format": FORMAT, "storage": secrets.token_hex(16)}))
+                self._write(journal, 0, _sealed({"serial": 0, "format": FORMAT, "storage": secrets.token_hex(16)}))
                 fsync_folder(self._path.parent)
             prepare(bool(end) and _next_serial(journal, end) > 1)
 
@@ -85,7 +88,7 @@ class Journal:
             prepare()
             if size != end:
                 os.ftruncate(journal, end)  # what a writer left behind that died half-way
-            self._write(journal, end, sealed(content))
+            self._write(journal, end, _sealed(content))
 
     def read(self, after: Cursor | None) -> Changes | None:
         """What came after the cursor; None where nothing was ever begun."""
@@ -141,10 +144,10 @@ class Journal:
         with open(os.open(self._path, os.O_RDONLY | _OPEN), "rb", io.DEFAULT_BUFFER_SIZE) as file:
             if mark_at(file.fileno(), end) != mark:
                 raise BackendUnavailable("its journal was replaced while it was being read")
-            for at, raw in _lines(file, start, end):
-                entries = entries_of(raw)
-                if entries is not None:
-                    yield from entries
+            for at, line in _lines(file, start, end):
+                if line is not None:
+                    for key, document in line.get("documents", {}).items():
+                        yield Entry(line["project"], key, line["serial"], document.encode())
                 elif at not in self._reported:
                     self._reported.add(at)
                     log.warning("damaged line in the journal, skipped: byte=%d", at)
@@ -165,8 +168,7 @@ class Journal:
 
 def _refuse_if_disturbed(journal: int, start: int, end: int, change: Change) -> None:
     with open(journal, "rb", closefd=False) as file:
-        for _, raw in _lines(file, start, end):
-            line = unsealed(raw)
+        for _, line in _lines(file, start, end):
             # Of a damaged line nobody can say whom it disturbs. The reader goes past it, and the next try does not meet it.
             if line is None or any(change.disturbed_by(line["project"], key) for key in line.get("documents", ())):
                 raise Moved(change.project)
@@ -180,15 +182,35 @@ def _take_back(journal: int, end: int) -> None:
         log.error("a refused line cannot be taken out of the journal: byte=%d reason=%s", end, error.strerror)
 
 
-def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Where each line begins, and the line. Raises BackendUnavailable."""
+def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Where each line begins, and what it says; None where it is damaged."""
     file.seek(start)
     while start < end:
         raw = file.readline()
         if not raw:
             raise BackendUnavailable("its journal was shortened while it was being read")
-        yield start, raw
+        yield start, unsealed(raw)
         start += len(raw)
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"%s %s\n" % (text, _checksum(text).encode())
+
+
+def unsealed(raw: bytes) -> dict[str, Any] | None:
+    """What a line says; None where its checksum is wrong. Raises BackendUnavailable for another format."""
+    text, _, checksum = raw.rstrip(b"\n").rpartition(b" ")
+    if checksum != _checksum(text).encode():
+        return None
+    line: dict[str, Any] = json.loads(text.decode())
+    if line.get("format", FORMAT) != FORMAT:
+        raise BackendUnavailable(f"it was made by another version of pywharf (format {line['format']}, this one knows {FORMAT})")
+    return line
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=_CHECKSUM // 2).hexdigest()
 
 
 def end_of_lines(journal: int, before: int) -> int:
@@ -217,8 +239,8 @@ def _next_serial(journal: int, end: int) -> int:
 
 def mark_at(journal: int, offset: int) -> str:
     """Stands for all that lies before `offset`: the checksum there covers the mark before it, and so on."""
-    length = min(offset, CHECKSUM + 1)
-    return checksum(os.pread(journal, length, offset - length)) if offset else ""
+    length = min(offset, _CHECKSUM + 1)
+    return _checksum(os.pread(journal, length, offset - length)) if offset else ""
 
 
 def offset_of(cursor: Cursor | None) -> int | None:

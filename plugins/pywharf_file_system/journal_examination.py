@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pywharf.backend.interface import Flaw
-from pywharf_file_system.journal import end_of_lines, mark_at
-from pywharf_file_system.journal_line import unsealed
+from pywharf_file_system.journal import end_of_lines, mark_at, unsealed
 
 LONGEST_MENDED = 128 * 1024  # bytes of a line: trying all its bits takes a time that grows with the square
 

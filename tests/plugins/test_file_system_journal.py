@@ -154,7 +154,7 @@ def test_a_damaged_first_line_costs_nothing_but_itself(storage: Folder) -> None:
 
 
 def test_a_journal_of_a_later_format_is_refused(storage: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pywharf_file_system.journal_line.FORMAT", 0)
+    monkeypatch.setattr("pywharf_file_system.journal.FORMAT", 0)
 
     with pytest.raises(BackendUnavailable, match="another version of pywharf"):
         list(storage.open().read_changes(None).entries)
