@@ -13,6 +13,7 @@ import pytest
 
 from pywharf.web.server import connections, run
 from pywharf.web.server.connection import Connection
+from pywharf.web.server.lead import Lead
 from pywharf.web.server.listening import listen
 
 from .conftest import SOON, Raw, SmallApp, Starting, started, wait_until
@@ -95,7 +96,8 @@ class Pieces:
         return [b"hello"]
 
 
-def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait() -> None:
+def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lead, "begin", lambda *_: False)  # each goes to the one thread
     app = Pieces()
     with started(app, accepted_queue_size=1) as server:
         reading = Raw(server.address)
@@ -103,12 +105,11 @@ def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait() -> Non
         reading.head()
         wait_until(lambda: bool(server._connections.waiting._sending))
         with ExitStack() as stack:
-            for _ in range(3):  # two have a thread, one the place in the queue
+            for is_there in (app.entered.is_set, lambda: server.requests.waiting == 1):  # one has the thread, one the place in the queue
                 raw = Raw(server.address)
                 stack.callback(raw.close)
                 raw.send(GET)
-                wait_until(app.entered.is_set)
-            wait_until(lambda: server.requests.waiting == 1)
+                wait_until(is_there)
             threading.Timer(0.5, app.go_on.set).start()
             body = reading.rest()
 
