@@ -16,6 +16,8 @@ import weakref
 from collections.abc import Sequence
 from typing import Protocol
 
+from pywharf.nap import Nap
+
 GATHERED = "pywharf.access"  # the logger
 MOMENT = 0.1  # seconds
 MOST = 2000  # lines; beyond, whoever brings the next one writes them
@@ -39,9 +41,8 @@ class Gathering(logging.Handler):
         super().__init__(min(sink.level for sink in sinks))
         self._sinks = sinks
         self._gathered: collections.deque[logging.LogRecord] = collections.deque()
-        self._something = threading.Event()
+        self._nap = Nap()
         self._thread: threading.Thread | None = None
-        self._sleeps = False
         self._closed = False
         _all.add(self)
 
@@ -49,9 +50,7 @@ class Gathering(logging.Handler):
         """With the handler's lock held."""
         if record.name == GATHERED and record.levelno == logging.INFO and len(self._gathered) < MOST and self._is_attended():
             self._gathered.append(record)
-            if self._sleeps:
-                self._sleeps = False
-                self._something.set()
+            self._nap.wake()
             return
         self._write_gathered()
         self._write([record])
@@ -66,7 +65,7 @@ class Gathering(logging.Handler):
 
     def close(self) -> None:
         self._closed = True
-        self._something.set()
+        self._nap.wake()
         self.flush()
         for sink in self._sinks:
             sink.close()
@@ -75,7 +74,7 @@ class Gathering(logging.Handler):
     def forked(self) -> None:
         """In a child: what is gathered is the parent's to write, and its thread is not here."""
         self._gathered.clear()
-        self._something = threading.Event()
+        self._nap = Nap()
         self._thread = None
 
     def _write_gathered(self) -> None:
@@ -99,7 +98,7 @@ class Gathering(logging.Handler):
 
     def _is_attended(self) -> bool:
         if self._thread is None and not self._closed:
-            thread = threading.Thread(target=self._work, args=(self._something,), name="log", daemon=True)
+            thread = threading.Thread(target=self._work, args=(self._nap,), name="log", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the system gives no more threads, or the interpreter ends
@@ -107,14 +106,10 @@ class Gathering(logging.Handler):
             self._thread = thread
         return not self._closed
 
-    def _work(self, something: threading.Event) -> None:
+    def _work(self, nap: Nap) -> None:
         while not self._closed:
             if not self._gathered:
-                something.clear()
-                self._sleeps = True
-                if not self._gathered and not self._closed:  # looked at after it was said: who brings a line now sees it
-                    something.wait()
-                self._sleeps = False
+                nap.until_woken(lambda: not self._gathered and not self._closed)
             time.sleep(MOMENT)
             with contextlib.suppress(Exception):  # such as MemoryError: this goes on, or nobody would write what comes next
                 self.flush()

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up: a part may import the parts on the lines above its own, and itself.
 LAYERS = (
+    ("nap",),
     ("counting", "errors", "files", "log_gathering"),
     ("model",),
     ("backend",),

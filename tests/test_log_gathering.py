@@ -90,7 +90,7 @@ def test_what_comes_after_a_rest_is_written_too(gathering: Gathering, sink: Line
     for number in range(3):
         gathering.handle(request(number))
         wait_for(lambda: len(sink.lines) == number + 1)  # noqa: B023
-        wait_for(lambda: gathering._sleeps)
+        wait_for(lambda: gathering._nap._sleeps)
 
     assert sink.lines == ["GET /0\n", "GET /1\n", "GET /2\n"]
 

@@ -26,6 +26,7 @@ from benchmarks.field.wrk import WrkFailed
 EXAMPLES = 100  # projects whose pages and wheels are asked for in turn
 INSTALLED = 30  # projects that pip and uv install
 SMALL, MIDDLE = "pywharf-S", "pywharf-M"  # a second pywharf, with 100 files, and a third, with 22,000
+BESIDE = {SMALL: "upload_small", MIDDLE: "project_m"}  # what each of them is there for, and nothing else
 IDLE = 1.0  # seconds after the first answer until memory is read
 
 Made = TypeVar("Made")
@@ -187,12 +188,14 @@ class Comparison:
     def _measured(self, kind: str, live: Live) -> Mapping[str, Measure | None]:
         """Measure a kind at a server; empty where the server is not there for that."""
         server = live.server
-        if server.name == SMALL or kind == "upload_small":
-            wanted = server.name == SMALL and kind == "upload_small"
-            return {kind: clients.upload(live, 1, self._effort.seconds)} if wanted else {}
-        if server.name == MIDDLE or kind == "project_m":
-            wanted = server.name == MIDDLE and kind == "project_m"
-            return {kind: self._pages_beside.measure(live, "project")} if wanted else {}
+        if server.name in BESIDE or kind in BESIDE.values():
+            if BESIDE.get(server.name) != kind:
+                return {}
+            return {
+                kind: self._pages_beside.measure(live, "project")
+                if server.name == MIDDLE
+                else clients.upload(live, 1, self._effort.seconds)
+            }
         if kind in OURS:
             return {kind: self._pages.measure(live, kind)} if server.name.startswith("pywharf") else {}
         if kind in PAGES:
@@ -229,7 +232,7 @@ class Comparison:
         name = live.server.name
         if name in TITLES:
             self._results.add(kind, name, measure)
-        elif kind in ("upload_small", "project_m"):  # the row says how large the repository is
+        elif kind in BESIDE.values():  # the row says how large the repository is
             self._results.add(kind, "pywharf", measure)
 
     # --- little ones ------------------------------------------------------------------------------------------------
@@ -239,7 +242,7 @@ class Comparison:
 
     def _copy(self, source: Path, name: str) -> Path:
         """What a run may write to; of a million files there is no copy."""
-        return source if self._size == "XL" and name not in (SMALL, MIDDLE) else work_copy(source, self._work / f"{name}-work")
+        return source if self._size == "XL" and name not in BESIDE else work_copy(source, self._work / f"{name}-work")
 
     def _filled(self, what: str, act: Callable[[], Made]) -> Made:
         began = time.perf_counter()

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote
 
 from pywharf.web.errors import BodyCutShort, LengthRequired, RequestInvalid
 from pywharf.web.forwarding import NOBODY, TrustedProxies, put_right
+from pywharf.web.server.header_fields import environ_key
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -129,11 +130,7 @@ class Request:
         return f"{method} {path or '/'}"
 
 
-@lru_cache(maxsize=128)  # of the names that our own code asks for
-def _key_of(name: str) -> str:
-    """What a header field is called in an environ."""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+_key_of = lru_cache(maxsize=128)(environ_key)  # of the names that our own code asks for
 
 
 def _path(raw: str) -> str | None:

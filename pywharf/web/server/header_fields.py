@@ -103,12 +103,12 @@ def _spelled(name: bytes) -> tuple[bytes, str] | None:
     """A name in Cheroot's spelling and in that of an environ; None for one that no field can have."""
     if not _NAME.fullmatch(name):
         return None
-    return (b"" if b"_" in name else name.title()), _key_of(name)
+    return (b"" if b"_" in name else name.title()), environ_key(name.decode("ascii"))
 
 
-def _key_of(name: bytes) -> str:
-    """What a field is called in an environ."""
-    key = name.decode("ascii").upper().replace("-", "_")
+def environ_key(name: str) -> str:
+    """What a field is called in an environ (PEP 3333)."""
+    key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 

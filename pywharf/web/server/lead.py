@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pywharf.nap import Nap
+
 if TYPE_CHECKING:
     from pywharf.web.server.connection import Connection
 
@@ -34,8 +36,7 @@ class Lead:
         self._stuck: Connection | None = None  # what a former leader is still at
         self._begun = 0  # requests that a leader answered itself
         self._rests_until = 0.0  # monotonic
-        self._sleeps = False  # whether who stands by has to be woken
-        self._wake = threading.Event()
+        self._nap = Nap()  # of whoever stands by
         self._is_over = False
 
     @property
@@ -67,9 +68,7 @@ class Lead:
             return False
         self._own = connection
         self._begun += 1
-        if self._sleeps:
-            self._sleeps = False
-            self._wake.set()
+        self._nap.wake()
         return True
 
     def end(self, connection: Connection) -> bool:
@@ -85,7 +84,7 @@ class Lead:
     def finish(self) -> None:
         """It is over: nobody takes the lead any more."""
         self._is_over = True
-        self._wake.set()
+        self._nap.wake()
 
     def let_end(self, timeout: float) -> bool:
         """Whether the request that a thread is still at, if any, ends within `timeout` seconds. After `finish`."""
@@ -124,7 +123,7 @@ class Lead:
             else:
                 still += 1
                 if still >= STILL:
-                    self._sleep(begun)
+                    self._nap.until_woken(lambda begun=begun: self._begun == begun and not self._is_over)  # type: ignore[misc]
                     still = 0
         return False
 
@@ -138,10 +137,3 @@ class Lead:
             self._leader = threading.get_ident()
             self._rests_until = time.monotonic() + REST
             return True
-
-    def _sleep(self, begun: int) -> None:
-        self._wake.clear()
-        self._sleeps = True
-        if self._begun == begun and not self._is_over:  # looked at after it was said: a leader that begins now sees it
-            self._wake.wait()
-        self._sleeps = False

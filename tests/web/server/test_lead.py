@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pywharf.nap import Nap
 from pywharf.web.server import connections, lead, run, threads
 from pywharf.web.server.lead import Lead
 from pywharf.web.server.listening import listen
@@ -149,7 +150,7 @@ def test_who_stands_by_sleeps_while_there_is_nothing_and_is_woken(two: Two, monk
     monkeypatch.setattr(lead, "STILL", 1)
     for _ in range(20):
         held, until = Held(), threading.Event()
-        wait_until(lambda: two.lead._sleeps)
+        wait_until(lambda: two.lead._nap._sleeps)
         leader = two.do(threading.get_ident)
         ended = two.begin_and_stay(held, until)
 
@@ -459,7 +460,7 @@ def test_a_thread_that_ends_ends_the_server(app: Named, monkeypatch: pytest.Monk
         raise MemoryError
 
     monkeypatch.setattr(lead, "STILL", 1)
-    monkeypatch.setattr(Lead, "_sleep", fails)
+    monkeypatch.setattr(Nap, "until_woken", fails)
     with run.running(app, listen("127.0.0.1", 0), options={"shutdown_timeout": 1}, on_end=ended.set):
         assert ended.wait(SOON)
 
