@@ -65,6 +65,6 @@ def none_match(if_none_match: str | None, etag: str) -> bool:
     """
     if if_none_match is None:
         return True
-    if if_none_match.strip() == "*":
+    if if_none_match == etag or if_none_match.strip() == "*":
         return False
     return etag.strip('"') not in _ENTITY_TAG.findall(if_none_match)

@@ -8,7 +8,7 @@ Sources: RFC 9112, sections 3, 5 and 6; PEP 3333.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,8 @@ KEPT_BYTES = 2048
 KEPT_FIELDS = 32
 # Said once or not at all; of everything else the values are joined, as RFC 9110, 5.3 has it.
 _SINGLE = {b"Authorization", b"Content-Length", b"Content-Type", b"Host", b"Transfer-Encoding", b"Expect", b"Range", b"If-Range", b"Origin"}
+# What a client changes from one request to the next, and what says nothing about where a request ends or whom it is for.
+_CHANGING = {b"If-None-Match", b"If-Modified-Since", b"Range", b"Referer", b"Accept", b"Cookie"}
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -51,10 +53,27 @@ class Fields(NamedTuple):
     by_name: Mapping[bytes, bytes]
     environ: Mapping[str, str]  # the same for WSGI
     is_last: bool  # whether the client wants no further request answered
+    changing: Sequence[tuple[int, int, Field]]  # lines of the block that may say something else next time: where each begins and ends
 
-    def are_those(self, block: bytes, protocol: str) -> bool:
-        """Whether a request that came with this block has the same fields."""
-        return self.block == block and self.protocol == protocol
+    def for_block(self, block: bytes, protocol: str) -> Fields | None:
+        """The fields of a later request, where its block is this one, or where one line says something else that does not matter to its
+        end: so come the conditional requests of a connection, each with the tag of another page. None where all has to be looked at.
+
+        Raises RequestInvalid.
+        """
+        if self.protocol != protocol:
+            return None
+        if self.block == block:
+            return self
+        for start, end, field in self.changing:
+            there = end + len(block) - len(self.block)  # where the line ends in the other block
+            if not (block.endswith(self.block[end:]) and block.startswith(self.block[:start]) and block.find(b"\r\n", start) + 2 == there):
+                continue
+            other = _field(block[start:there])
+            if other.name == field.name:
+                by_name, environ = {**self.by_name, other.name: other.value}, {**self.environ, other.key: other.text}
+                return Fields(block, self.lines, protocol, by_name, environ, self.is_last, ())
+        return None
 
     @property
     def are_few(self) -> bool:
@@ -139,4 +158,13 @@ def good_fields(block: bytes, protocol: str, by_name: Mapping[bytes, bytes], lin
         if field.name:
             value = by_name[field.name]
             environ[field.key] = field.text if value is field.value else value.decode("latin-1")  # else it was joined with others
-    return Fields(block, lines, protocol, by_name, environ, is_last=b"close" in options or not is_lasting)
+    is_last = b"close" in options or not is_lasting
+    return Fields(block, lines, protocol, by_name, environ, is_last, tuple(_changing(block, by_name, lines)))
+
+
+def _changing(block: bytes, by_name: Mapping[bytes, bytes], lines: Mapping[bytes, Field]) -> Iterator[tuple[int, int, Field]]:
+    for line, field in lines.items():
+        if field.name in _CHANGING and by_name[field.name] is field.value:  # else it was joined with others
+            start = block.find(line)
+            if start == 0 or block[start - 2 : start] == b"\r\n":  # else it is the end of another line
+                yield start, start + len(line), field

@@ -103,24 +103,32 @@ class Request(HTTPRequest):
 
     def read_request_headers(self) -> bool:
         """Read the fields, decide about the connection. False where the request was refused."""
-        block, fields = self.rfile.read(), self.conn.fields
-        if fields is None or not fields.are_those(block, self.response_protocol):
-            lines: dict[bytes, Field] = {}
-            try:
-                by_name = read_fields(io.BytesIO(block), fields.lines if fields else None, lines)
-            except RequestInvalid as error:
-                self.simple_response("400 Bad Request", str(error))
-                return False
-            refused = check_framing(by_name, self.response_protocol, self.server.max_request_body_size)
-            if refused:
-                self.simple_response(refused)
-                return False
-            fields = good_fields(block, self.response_protocol, by_name, lines)
-            self.conn.fields = fields if fields.are_few else None
+        try:
+            fields = self._fields_of(self.rfile.read(), self.conn.fields)
+        except RequestInvalid as error:
+            self.simple_response("400 Bad Request", str(error))
+            return False
+        if fields is None:
+            return False
         self._fields = fields
         self.inheaders = fields.by_name
         self.close_connection = fields.is_last
         return True
+
+    def _fields_of(self, block: bytes, before: Fields | None) -> Fields | None:
+        """None where they were refused. before: of an earlier request. Raises RequestInvalid."""
+        known = before.for_block(block, self.response_protocol) if before is not None else None
+        if known is not None:
+            return known
+        lines: dict[bytes, Field] = {}
+        by_name = read_fields(io.BytesIO(block), before.lines if before is not None else None, lines)
+        refused = check_framing(by_name, self.response_protocol, self.server.max_request_body_size)
+        if refused:
+            self.simple_response(refused)
+            return None
+        fields = good_fields(block, self.response_protocol, by_name, lines)
+        self.conn.fields = fields if fields.are_few else None
+        return fields
 
     # --- answering --------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pywharf.web.errors import RequestInvalid
@@ -172,3 +173,71 @@ def test_lines_that_are_known_already_are_read_as_new_ones_are(blocks: list[list
             name.upper().replace("-", "_") if name == "Content-Type" else "HTTP_" + name.upper(): value
             for name, value in ((name.decode(), value.decode()) for name, value in expected.items())
         }
+
+
+_CHANGED = [
+    b"If-None-Match: a",
+    b"If-None-Match: bb",
+    b"if-none-match:\t cc",
+    b"Accept: 1",
+    b"Accept: 22",
+    b"X-Accept: 1",
+    b"Accept",
+    b"Cookie: a=1",
+]
+_CHANGED += [
+    b"Cookie: b=2",
+    b"Range: b=1-2",
+    b"Range:\x00",
+    b"A: 1",
+    b"Connection: close",
+    b"Content-Length: 1",
+    b"Host: a",
+    b"Host: b",
+    b"",
+]
+
+
+@given(st.lists(st.sampled_from(_CHANGED), max_size=6), st.lists(st.sampled_from(_CHANGED), min_size=1, max_size=2), st.integers(0, 6))
+@example([b"Host: a", b"Accept: 1", b"If-None-Match: a"], [b"If-None-Match: bb"], 2)
+@example([b"Host: a", b"X-Accept: 1", b"Accept: 1"], [b"X-Accept: 22"], 1)
+@example([b"Host: a", b"Accept: 1", b"Accept: 22"], [b"Accept: 22"], 1)
+@example([b"Host: a", b"Accept: 1"], [b"Accept: 1", b"Host: b"], 1)
+def test_fields_of_which_one_line_changes_are_what_they_are_when_all_are_read(lines: list[bytes], changed: list[bytes], at: int) -> None:
+    before = all_read(lines)
+    later = lines[:at] + changed + lines[at + 1 :]
+    raw = b"".join(line + b"\r\n" for line in [*later, b""])
+    expected = all_read(later)
+    if before is None or isinstance(before, str):
+        return
+    if isinstance(expected, str):
+        with suppress(RequestInvalid):
+            assert before.for_block(raw, "HTTP/1.1") is None
+        return
+    found = before.for_block(raw, "HTTP/1.1")
+    if found is not None:
+        assert isinstance(expected, Fields)
+        assert found[:1] + found[2:6] == expected[:1] + expected[2:6]  # all but what is for the next ones
+
+
+def all_read(lines: list[bytes]) -> Fields | str | None:
+    """The fields, or what is told where they are malformed; None where their end is not certain."""
+    raw = b"".join(line + b"\r\n" for line in [*lines, b""])
+    read: dict[bytes, Field] = {}
+    try:
+        by_name = read_fields(io.BytesIO(raw), None, read)
+    except RequestInvalid as error:
+        return str(error)
+    return None if check_framing(by_name, "HTTP/1.1") else good_fields(raw, "HTTP/1.1", by_name, read)
+
+
+def test_the_tag_of_a_conditional_request_alone_is_read_anew() -> None:
+    before = all_read([b"Host: a", b"Accept: 1", b"If-None-Match: a"])
+    assert isinstance(before, Fields)
+
+    found = before.for_block(b"Host: a\r\nAccept: 1\r\nIf-None-Match: bcd\r\n\r\n", "HTTP/1.1")
+
+    assert found is not None
+    assert (found.by_name[b"If-None-Match"], found.environ["HTTP_IF_NONE_MATCH"]) == (b"bcd", "bcd")
+    assert before.for_block(b"Host: b\r\nAccept: 1\r\nIf-None-Match: a\r\n\r\n", "HTTP/1.1") is None
+    assert before.for_block(before.block, "HTTP/1.0") is None
