@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from budget import comparing, counting, tracing
+from budget import comparing, counting, instructions, tracing
 
 
 def main() -> int:
@@ -23,11 +23,16 @@ def main() -> int:
                 measured[kind].update(counts)
     except tracing.CannotTrace as reason:
         print(f"system calls are not counted, and stay as they are: {reason}")
+    try:
+        for kind, counts in instructions.measure().items():
+            measured[kind].update(counts)
+    except instructions.CannotCount as reason:
+        print(f"instructions are not counted, and stay as they are: {reason}")
     budget = comparing.read() if comparing.BUDGET.exists() else {}
     for kind, counts in measured.items():
         for name, count in counts.items():
             allowed = budget.get(kind, {}).get(comparing.CALLS if name == "calls" else name)
-            print(f"{kind:10} {comparing.MEANS[name]:40} {count:10g}   budget {allowed if allowed is None else format(allowed, 'g')}")
+            print(f"{kind:10} {comparing.MEANS[name]:40} {count:10.5g}   budget {allowed if allowed is None else format(allowed, 'g')}")
     if options.renew:
         comparing.BUDGET.write_text(comparing.renewed(measured, budget), encoding="utf-8")
         return 0

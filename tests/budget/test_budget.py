@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from budget import comparing, counting, tracing
+from budget import comparing, counting, instructions, tracing
 
 from pywharf.model.names import ProjectName
 from pywharf.repository.local_index import LocalIndex
@@ -23,6 +23,16 @@ def test_no_request_takes_more_system_calls_than_its_budget(tmp_path: Path) -> N
     try:
         measured = tracing.measure(tmp_path)
     except tracing.CannotTrace as reason:
+        pytest.skip(str(reason))
+
+    assert comparing.excesses(measured, comparing.read()) == []
+
+
+@pytest.mark.live
+def test_no_request_takes_more_instructions_than_its_budget() -> None:
+    try:
+        measured = instructions.measure()
+    except instructions.CannotCount as reason:
         pytest.skip(str(reason))
 
     assert comparing.excesses(measured, comparing.read()) == []
