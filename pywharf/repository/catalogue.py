@@ -33,6 +33,8 @@ from pywharf.repository.pictures import ProjectPicture
 AT_ONCE = 50  # projects that a reader brings up to date before it is answered
 STEP = 50  # projects that are written in one transaction, which readers wait for
 BREATH = 0.005  # seconds between two of them, in which readers get their turn
+CROWDED = 1.5  # times as long as its work a step may take; where it takes longer, somebody else has work to do
+YIELD = 4.0  # times as long as such a step is the rest behind it: those others are answering requests
 MOST_RELEASES = 100_000  # that can be asked for by time
 
 _LAST = "~"  # comes after every name of a project
@@ -150,6 +152,7 @@ class Catalogue:
     def _work(self) -> None:
         done = False
         while not done:
+            began, worked = time.monotonic(), time.thread_time()
             with self._guard:
                 try:
                     with self._told():
@@ -161,7 +164,7 @@ class Catalogue:
                 if done:
                     self._worker = None
             if not done:
-                time.sleep(BREATH)
+                time.sleep(rest_after(time.monotonic() - began, time.thread_time() - worked))
 
     def _advance(self, db: sqlite3.Connection, most: int) -> bool:
         """Write what changed in at most so many projects; False where there is more. Another process may do the same at once."""
@@ -236,6 +239,14 @@ class Catalogue:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 os.unlink(f"{self._path}{suffix}")
+
+
+def rest_after(took: float, worked: float) -> float:
+    """How long to rest after a step, in seconds. took: on the clock; worked: of the processor.
+
+    A large catalogue takes minutes of work, in a process that has Python's lock for one thread at a time.
+    """
+    return BREATH if took <= CROWDED * worked + BREATH else YIELD * took
 
 
 def _summary(row: Row) -> ProjectSummary:

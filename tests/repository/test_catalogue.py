@@ -18,7 +18,7 @@ from pywharf.model.names import PROJECT_KEY, ProjectName, parse_filename
 from pywharf.model.record import DistributionRecord, ProjectStatus, to_json
 from pywharf.repository import catalogue as catalogue_module
 from pywharf.repository import catalogue_words
-from pywharf.repository.catalogue import Catalogue
+from pywharf.repository.catalogue import Catalogue, rest_after
 from pywharf.repository.catalogue_rows import rows_of
 from pywharf.repository.local_index import LocalIndex
 
@@ -190,6 +190,12 @@ def test_much_is_brought_up_by_a_thread_and_it_says_so_meanwhile(
     assert catalogue.totals() == Totals(20, 20, 20, 20 * len(b"content"))
 
 
+def test_the_thread_gives_way_where_others_want_to_work() -> None:
+    assert rest_after(took=0.101, worked=0.1) == catalogue_module.BREATH
+    assert rest_after(took=0.3, worked=0.1) > 1.0
+    assert rest_after(took=0.0002, worked=0.0) == catalogue_module.BREATH  # nothing was to be done
+
+
 def test_what_a_reset_no_longer_has_is_forgotten(index: LocalIndex, catalogue: Catalogue) -> None:
     put(index, record(wheel("kept")), record(wheel("gone"), requires=("kept",)))
     assert found(catalogue, "") == ["gone", "kept"]
@@ -334,6 +340,7 @@ def _look(folder: Path, rounds: int, answers: object) -> None:
     catalogue.close()
 
 
+@pytest.mark.any_python
 def test_processes_that_bring_it_up_at_once_end_up_with_the_same(tmp_path: Path, index: LocalIndex) -> None:
     put(index, *(record(wheel(f"demo{number}")) for number in range(120)))
     context = multiprocessing.get_context("spawn")
