@@ -6,7 +6,6 @@ Knows the schema and what SQLite's errors mean; nothing of what the rows say.
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import os
 import secrets
@@ -18,6 +17,7 @@ from types import TracebackType
 
 from pywharf.errors import IndexNotReady
 from pywharf.repository.checks.names_confusable import LOOK_IN_SQL
+from pywharf.repository.index_builds import IndexBuilds
 
 SCHEMA_VERSION = 2
 ENTRIES_BY_KEY = "CREATE UNIQUE INDEX entries_by_key ON entries(project, key)"
@@ -54,6 +54,7 @@ class IndexFile:
 
     def __init__(self, path: Path, repository: str) -> None:
         self.path = path
+        self.builds = IndexBuilds(path)
         self._address = str(path)
         self.repository = repository
         self._local = threading.local()
@@ -78,29 +79,18 @@ class IndexFile:
 
     def rebuild(self, names: Iterable[tuple[str, int]]) -> None:
         """Put an empty index that remembers `names` in place of what is there. With the sync lock held. Raises IndexNotReady."""
-        # Each build has a name of its own, and the index is a link to it. Nobody opens one half made or without the names; and
-        # nobody gets the old database with the new one's log and locks, which have their names from it: that can end in SIGBUS.
-        build = f"{self.path.stem}@{secrets.token_hex(8)}{self.path.suffix}"
         try:
-            new = self.path.with_name(build)
-            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            new = self.builds.make()
             with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
-                _fill(db, names)
-            link = self.path.with_name(f"{build}.link")
-            os.symlink(build, link)
-            os.rename(link, self.path)
-            for other in self.path.parent.glob(f"{glob.escape(self.path.stem)}@*"):
-                if not other.name.startswith(build):
-                    other.unlink(missing_ok=True)
+                fill(db, names)
+                db.execute("PRAGMA journal_mode = WAL")
+            self.builds.show(new)
         except (OSError, sqlite3.Error) as error:
             raise IndexNotReady(self.repository, "it cannot be made on this disk", retry_after=30) from error
 
     def build(self) -> str | None:
         """What tells this build from any other; None where there is no index."""
-        try:
-            return f"{os.readlink(self.path)} {os.stat(self.path).st_ino}"
-        except OSError:
-            return None
+        return self.builds.shown()
 
     def close(self) -> None:
         """Let go of every thread's connection; those in use at this moment are closed when they are done."""
@@ -149,6 +139,11 @@ class IndexFile:
             yield
         except _SAID as error:
             raise self.meaning(error, build) from error
+
+    def is_shown(self, db: sqlite3.Connection) -> bool:
+        """Whether the calling thread's connection is to the build of this moment still. Asked by who writes, once nobody else can."""
+        mine: _Connection | None = getattr(self._local, "connection", None)
+        return mine is not None and mine.db is db and mine.inode is not None and mine.inode == self._inode()
 
     def meaning(self, error: Exception, build: str) -> IndexNotReady | IndexDamaged:
         """What something says that SQLite said, or that was found damaged, while this build was asked."""
@@ -272,8 +267,8 @@ def _one_instant(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
 
 
-def _fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
-    """An empty index with the names, all of it in the one file when this returns."""
+def fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
+    """Make an empty index with the names, as `NamesSeen.read` gives them, of a new file."""
     db.executescript(SCHEMA)
     taken = 0
     for name, end in names:
@@ -284,4 +279,3 @@ def _fill(db: sqlite3.Connection, names: Iterable[tuple[str, int]]) -> None:
     db.execute("INSERT INTO state VALUES(1, NULL, 0, ?, ?, ?)", (revision, revision, taken))
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
-    db.execute("PRAGMA journal_mode = WAL")

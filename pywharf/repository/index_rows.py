@@ -46,26 +46,28 @@ class State:
         return cls(None if cursor is None else Cursor(expect(cursor, str)), *(expect(number, int) for number in numbers))
 
 
-def to_row(entry: Entry) -> Row:
+def to_row(entry: tuple[str, str, int, bytes | None]) -> Row:
+    """The row of an Entry, or of the plain tuple that one becomes on its way."""
     project, key, serial, document = entry
-    live = is_live(entry)
-    return project, key, serial, live, _checksum(entry, live), document
+    live = document is not None and key != PROJECT_KEY and _is_file(document)
+    return project, key, serial, live, _checksum(project, key, serial, live, document), document
 
 
 def to_entry(row: Sequence[object]) -> Entry:
     """The entry in a row of COLUMNS. Raises IndexDamaged."""
     project, key, serial, live, checksum, document = row
     entry = Entry(expect(project, str), expect(key, str), expect(serial, int), None if document is None else expect(document, bytes))
-    if live not in (0, 1) or checksum != _checksum(entry, bool(live)):
+    if live not in (0, 1) or checksum != _checksum(*entry[:3], bool(live), entry.document):
         raise IndexDamaged("a row is not what was written")
     return entry
 
 
 def is_live(entry: Entry) -> bool:
     """Whether the entry is a file that a page would show, as its kind says."""
-    document = entry.document
-    if document is None or entry.key == PROJECT_KEY:
-        return False
+    return entry.document is not None and entry.key != PROJECT_KEY and _is_file(entry.document)
+
+
+def _is_file(document: bytes) -> bool:
     if b'"kind":"file"' in document and document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
         return True
     try:
@@ -81,7 +83,6 @@ def expect(value: object, kind: type[Value]) -> Value:
     return value
 
 
-def _checksum(entry: Entry, live: bool) -> int:
-    project, key, serial, document = entry
+def _checksum(project: str, key: str, serial: int, live: bool, document: bytes | None) -> int:
     head = f"{project}\t{key}\t{serial}\t{live:d}\t{document is None:d}"
     return zlib.crc32(document or b"", zlib.crc32(head.encode("utf-8", "surrogatepass")))

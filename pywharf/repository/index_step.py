@@ -72,16 +72,25 @@ class IndexStep:
             self._db.execute(ENTRIES_BY_KEY)
         except sqlite3.IntegrityError:  # several of one key: the last given counts
             self._db.execute("CREATE INDEX entries_again ON entries(project, key)")
-            self._db.execute("DELETE FROM entries WHERE rowid NOT IN (SELECT max(rowid) FROM entries GROUP BY project, key)")
+            self._db.execute(
+                "DELETE FROM entries WHERE rowid IN (SELECT one.rowid FROM (SELECT project, key, max(rowid) AS last FROM entries "
+                "GROUP BY project, key HAVING count(*) > 1) AS several CROSS JOIN entries AS one "
+                "WHERE one.project = several.project AND one.key = several.key AND one.rowid < several.last)"
+            )
             self._db.execute("DROP INDEX entries_again")
             self._db.execute(ENTRIES_BY_KEY)
 
     def new_names(self) -> Iterator[str]:
         """Projects of this step that the table of names does not have, once it is finished."""
         if self._reset:
-            rows = self._db.execute("SELECT project FROM projects WHERE project NOT IN (SELECT project FROM names)")
-            yield from (row[0] for row in rows)
+            yield from names_not_taken(self._db)
             return
         for project in self._listed:
             if self._db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is None:
                 yield project
+
+
+def names_not_taken(db: sqlite3.Connection) -> Iterator[str]:
+    """Every project that the table of names does not have."""
+    for row in db.execute("SELECT project FROM projects WHERE project NOT IN (SELECT project FROM names)"):
+        yield row[0]

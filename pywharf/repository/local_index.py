@@ -13,17 +13,21 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pywharf.backend.interface import Changes, Cursor, Entry
 from pywharf.errors import IndexNotReady
+from pywharf.files import locked
 from pywharf.model.names import PROJECT_KEY, Key, ProjectName
 from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import DistributionRecord, Document, DocumentInvalid, ProjectStatus, from_json
+from pywharf.repository.index_building import IndexBuilding, sweep, sync_lock
 from pywharf.repository.index_file import IndexDamaged, IndexFile, writing
+from pywharf.repository.index_names import IndexNames
 from pywharf.repository.index_rows import COLUMNS, Row, State, expect, is_live, to_entry
 from pywharf.repository.index_spool import IndexSpool, in_pieces
-from pywharf.repository.index_step import IndexStep
+from pywharf.repository.index_step import IndexStep, names_not_taken
 from pywharf.repository.names_seen import NamesSeen
 from pywharf.repository.pictures import Picture, ProjectPicture
 
@@ -35,6 +39,10 @@ _ENTRIES = f"SELECT {COLUMNS} FROM entries WHERE project = ?"  # noqa: S608 - a 
 log = logging.getLogger(__name__)
 
 
+class _Overtaken(Exception):
+    """Another thread or process brought the index elsewhere. Never leaves this module."""
+
+
 class LocalIndex:
     """One repository's local index.
 
@@ -43,7 +51,7 @@ class LocalIndex:
 
     def __init__(self, path: Path, repository: str, names: NamesSeen) -> None:
         self._repository = repository
-        self._names = names
+        self._names = IndexNames(names, repository)
         self._file = IndexFile(path, repository)
         self._told: set[tuple[str, str]] = set()  # documents that the log has named
 
@@ -152,14 +160,12 @@ class LocalIndex:
     def ever_seen(self, project: ProjectName) -> bool:
         """Whether this name has or ever had an entry here, whatever has become of it."""
         with self._file.connection() as db:
-            taken = State.of(db).names_taken  # asked first: what is taken over meanwhile is found in the table
+            state = State.of(db)  # asked first: what is taken over meanwhile is found in the table
             if db.execute("SELECT 1 FROM names WHERE project = ?", (project,)).fetchone() is not None:
                 return True
-            self._complete(db)
-        with self._names_told():
-            # Beyond what the index took over: names of a step that did not come to its end.
-            size = self._names.size()
-            return size != taken and any(name == project for name, _ in self._names.read(taken if taken < size else 0))
+            if state.cursor is None:
+                self._complete(db)
+        return self._names.hold(project, state.names_taken)
 
     @contextlib.contextmanager
     def all_entries(self) -> Iterator[tuple[Cursor, Iterator[Entry]]]:
@@ -187,68 +193,60 @@ class LocalIndex:
 
         False where another thread or process was faster: read the changes again.
         """
-        with IndexSpool(self._file.path.parent, self._repository) as spool:
-            spool.fill(changes.entries)
-            if not changes.reset and not spool.count and changes.cursor == before:
-                return True
+        check = partial(self._check_wanted, before)
+        with (
+            IndexSpool(self._file.path.parent, self._repository) as spool,
+            IndexBuilding(self._file, self._names.path, spool, check) as building,
+        ):
+            try:
+                spool.fill(changes.entries, *([building.go_on] if changes.reset else []))
+                if not changes.reset and not spool.count and changes.cursor == before:
+                    return True
+                if building.finish(changes.cursor):
+                    return self._show(before, building)
+            except _Overtaken:
+                return False
             return self._apply(before, changes.cursor, spool.rows(), reset=changes.reset)
 
     def keep_names(self) -> Cursor | None:
         """Bring the names that the index holds and those in the file together, where a crash or somebody parted them. Returns the cursor."""
         with self._file.connection() as db:
             state = State.of(db)
-            with self._names_told():
-                if self._names.size() == state.names_taken:
-                    return state.cursor
+            if self._names.are_taken(state.names_taken):
+                return state.cursor
             with writing(db):
-                with self._names_told():
-                    self._names.add(())  # ends a line that a crash tore
-                self._take_names(db)
+                self._names.bring_together(db)
                 return State.of(db).cursor
+
+    def sweep(self) -> None:
+        """Remove what a process left behind that was killed while it built the index. Raises OSError."""
+        sweep(self._file)
 
     def _apply(self, before: Cursor | None, cursor: Cursor, rows: Iterable[Row], *, reset: bool) -> bool:
         with self._file.connection() as db:
             with self._file.roomy(db) if reset else contextlib.nullcontext(), writing(db):
                 state = State.of(db)
-                if state.cursor != before:
+                if state.cursor != before or not self._file.is_shown(db):
                     return False
                 step = IndexStep(db, state.revision + 1, reset=reset)
                 for batch in in_pieces(rows, BATCH):
                     step.put(batch)
                 step.finish(cursor)
-                self._remember(db, step.new_names())
+                self._names.remember(db, step.new_names())
             if reset:
                 self._file.empty_log(db)
         return True
 
-    def _remember(self, db: sqlite3.Connection, new: Iterator[str]) -> None:
-        """Write new names down, to last before the transaction ends that first lists them."""
-        added = False
-        for names in in_pieces(new, 10 * BATCH):
-            added = True
-            with self._names_told():
-                self._names.add(names)
-        if added:
-            self._take_names(db)
+    def _show(self, before: Cursor | None, building: IndexBuilding) -> bool:
+        """Let everybody see what was built, unless somebody was faster. Whoever writes to the build before meanwhile waits, and finds it gone."""
+        with locked(sync_lock(self._file.path)), self._file.connection() as db, writing(db):
+            if State.of(db).cursor != before or not self._file.is_shown(db):
+                return False
+            return building.show(lambda built: self._names.remember(built, names_not_taken(built)))
 
-    def _take_names(self, db: sqlite3.Connection) -> None:
-        """Take over what the file has beyond what the index knows; first put back what somebody took out of it."""
-        taken = State.of(db).names_taken
-        with self._names_told():
-            if self._names.size() < taken:
-                self._names.add([row[0] for row in db.execute("SELECT project FROM names")])
-                taken = 0
-            for read in in_pieces(self._names.read(taken), 10 * BATCH):
-                db.executemany("INSERT OR IGNORE INTO names VALUES(?)", ((name,) for name, _ in read))
-                taken = read[-1][1]
-        db.execute("UPDATE state SET names_taken = ?", (taken,))
-
-    @contextlib.contextmanager
-    def _names_told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise IndexNotReady(self._repository, "the names it has seen cannot be read or written down", retry_after=30) from error
+    def _check_wanted(self, before: Cursor | None) -> None:
+        if self.cursor() != before:
+            raise _Overtaken
 
     def _complete(self, db: sqlite3.Connection) -> tuple[Cursor, State]:
         state = State.of(db)

@@ -17,14 +17,14 @@ class NamesSeen:
     """The file ROOT/names/<repository>."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def add(self, names: Iterable[str]) -> None:
         """Append names, lasting when this returns. A name may come twice. Raises OSError."""
-        new = not self._path.exists()
+        new = not self.path.exists()
         if new:
-            make_folder(self._path.parent)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            make_folder(self.path.parent)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "r+b", buffering=0) as file:
             # What a crash tore gets its line end now; the torn name was never listed.
             size = os.fstat(descriptor).st_size
@@ -34,12 +34,12 @@ class NamesSeen:
                 rest = rest[file.write(rest) or 0 :]
             os.fsync(descriptor)
         if new:
-            fsync_folder(self._path.parent)
+            fsync_folder(self.path.parent)
 
     def size(self) -> int:
         """How long the file is, in bytes. Raises OSError."""
         try:
-            return self._path.stat().st_size
+            return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -49,7 +49,7 @@ class NamesSeen:
         A line that is torn, or being written at this moment, is not given. Raises OSError.
         """
         try:
-            file = open(self._path, "rb")  # noqa: SIM115 - closed below; only its absence is no error
+            file = open(self.path, "rb")  # noqa: SIM115 - closed below; only its absence is no error
         except FileNotFoundError:
             return
         with file:

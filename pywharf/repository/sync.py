@@ -6,6 +6,7 @@ for changes made elsewhere runs in one process at a time: whoever holds a lock t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -151,6 +152,8 @@ class Synchroniser:
 
     def start(self) -> None:
         """Begin to follow the storage. Raises BackendUnavailable where this process can have no more threads."""
+        with contextlib.suppress(OSError):  # the next start may have more luck
+            self._index.sweep()
         self._stop.clear()
         thread = threading.Thread(target=self._run, name=f"sync {self._repository}", daemon=True)
         try:

@@ -439,6 +439,7 @@ def test_a_process_that_ends_with_the_old_file_open_leaves_the_new_log_alone(fil
     assert read(IndexFile(file.path, "local")) == "new"
 
 
+@pytest.mark.any_python
 def test_rebuilding_again_and_again_under_readers_never_mixes_two_files(file: IndexFile) -> None:
     """Readers meet a complete build or are told to come again; never damage, and never what a build did not hold."""
     stop = threading.Event()

@@ -406,6 +406,7 @@ def test_a_storage_full_of_bad_documents_does_not_flood_the_log(
 # --- several at once --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_python
 def test_two_processes_and_several_threads_lose_nothing_and_readers_never_wait(index: LocalIndex, tmp_path: Path) -> None:
     many, errors, slowest = 40, [], [0.0]
     assert index.apply(None, Changes(True, iter(()), Cursor("0")))
@@ -494,6 +495,7 @@ def in_one_file(index: LocalIndex) -> Path:
     return index._file.path.resolve()
 
 
+@pytest.mark.any_python
 def test_no_flipped_byte_makes_a_known_name_free_to_leave(index: LocalIndex, tmp_path: Path) -> None:
     """Wherever damage hits: right, not ready or damaged; never another exception, another page, or "unknown, and never seen"."""
     step(index, [entry(wheel("demo", f"1.{number}"), number + 1) for number in range(40)])
