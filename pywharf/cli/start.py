@@ -7,7 +7,8 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from pywharf.web.server.workers import Beside, usual_number
 from pywharf.web.throttle import Throttle
 from pywharf.wharf import Wharf, check_admin_secret
 
+LATER = 0.3  # seconds after a worker is ready
 MOMENT = 10.0  # seconds, after its requests were cut off, that a worker has to close everything
 
 log = logging.getLogger(__name__)
@@ -118,6 +120,7 @@ class ServeRoot:
                 names = ", ".join(sorted(generation.repositories))
             is_first = first_start.secrets_to_show(self._layout)
             parent.ready(repositories=names, first_lines=first_lines(self._layout, self._address) if is_first else [])
+            _later(app.load)
 
         try:
             serve(
@@ -206,6 +209,14 @@ def check_stored(layout: Layout) -> None:
     if stored is None:
         raise ConfigInvalid(str(layout.config), "is not there any more")
     parse(stored.config, stored.admin_secret, config_source=str(layout.config), admin_secret_source=str(layout.admin_secret))
+
+
+def _later(load: Callable[[], None]) -> None:
+    """Do what the first answers need not wait for, unless somebody needs it before."""
+    timer = threading.Timer(LATER, load)
+    timer.daemon = True
+    with contextlib.suppress(RuntimeError):  # no thread to be had: who needs it first does it
+        timer.start()
 
 
 def _make_private(layout: Layout) -> None:

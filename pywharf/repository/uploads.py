@@ -6,19 +6,21 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pywharf.api.provenance import Bundle
 from pywharf.backend.interface import StagedFile
 from pywharf.model.names import DistributionName, metadata_filename
 from pywharf.model.record import DistributionRecord
-from pywharf.repository.admission import Admitted
 from pywharf.repository.attesting import Attesting
 from pywharf.repository.audit import ON_THIS_MACHINE, Requester
 from pywharf.repository.changes import Changes, Uploaded
 from pywharf.repository.incoming import IncomingFile
 from pywharf.repository.new_names import NewNames
 from pywharf.repository.releases import Writing
+
+if TYPE_CHECKING:
+    from pywharf.repository.admission import Admitted
 
 Verb = Literal["Publish", "Adopt", "Import"]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import secrets
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,32 +22,20 @@ import bottle
 
 from pywharf.backend.interface import Access
 from pywharf.config import ServerSettings
-from pywharf.web import admin, health, integrity, manage, static, upload
-from pywharf.web.callers import Callers, basic_credentials, bearer_token
+from pywharf.web.callers import Callers, Handler, basic_credentials, bearer_token
 from pywharf.web.error_pages import failure, refusal
 from pywharf.web.errors import MethodNotAllowed, NotFound
-from pywharf.web.feeds import Feeds
 from pywharf.web.files import DistributionFiles
 from pywharf.web.forwarding import trusted_proxies
 from pywharf.web.held import Held
-from pywharf.web.hot_routes import HOT_ROUTES, hot_route
-from pywharf.web.login import Login
+from pywharf.web.hot_routes import FILE, PROJECT_LIST, PROJECT_PAGE, hot_route
 from pywharf.web.metrics import readings
 from pywharf.web.metrics.counts import Counts
-from pywharf.web.metrics.page import MetricsPage
 from pywharf.web.metrics.reporting import Metrics
 from pywharf.web.metrics.series import REFUSALS
 from pywharf.web.page_cache import PageCache
-from pywharf.web.pages.home import Home
-from pywharf.web.pages.lookup import Missing
-from pywharf.web.pages.manage import ACTIONS, Manage
-from pywharf.web.pages.project_list import project_list
-from pywharf.web.pages.release import ReleasePages
-from pywharf.web.pages.why import WhyPage
-from pywharf.web.pypi_json import PypiJson
-from pywharf.web.readme import Readmes
 from pywharf.web.request import Request
-from pywharf.web.responses import Body, Response, not_kept, status_of
+from pywharf.web.responses import Body, Response, status_of
 from pywharf.web.sendfile import sendfile
 from pywharf.web.server.sending import FilePart
 from pywharf.web.sessions import Sessions
@@ -57,7 +46,7 @@ from pywharf.wharf import Wharf
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-Handler = Callable[..., Response]
+    from pywharf.web.routes import Routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("pywharf.access")
@@ -86,71 +75,54 @@ class App:
         self._wharf = wharf
         self._counts = metrics.counts
         self._trusted = trusted_proxies(settings.trusted_proxies)
-        distribution_file = DistributionFiles(sendfile(settings.sendfile, wharf.root))
-        self._readmes = Readmes()
         self._sessions = sessions = Sessions(wharf.sessions_path)
-        self._callers = Callers(wharf, throttle, sessions, public_url=settings.public_url, counting=metrics.counts)
+        self._callers = callers = Callers(wharf, throttle, sessions, public_url=settings.public_url, counting=metrics.counts)
         for source in (readings.of_wharf(wharf), readings.of_sessions(sessions, wharf), readings.of_page_cache(cache)):
             metrics.watch(source)
-        self._bottle = bottle.Bottle()
-        self._hot: dict[str, Handler] = {}  # by the address of the route
         extra_index_url = settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else ""
         public_url = settings.public_url.rstrip("/") + "/" if settings.public_url else None
         simple = SimplePages(cache, extra_index_url, public_url)
-        json = PypiJson(cache)
-        self._open("/health", "GET", health.HealthPage(self._callers))
-        self._open("/initialize", "POST", admin.Initialize(wharf, throttle, sessions))
-        login = Login(self._callers, sessions, settings.public_url)
-        self._open("/login", "GET", login.show)
-        self._open("/login", "POST", login.enter)
-        self._open("/logout", "GET", login.ask_to_leave)
-        self._open("/logout", "POST", login.leave)
-        self._open("/static/<name>", "GET", static.static_file)
-        for address in ("/", "/simple", "/legacy"):
-            self._route(address, "POST", Access.WRITE, upload.Uploads(metrics.counts))
-        self._route("/", "GET", Access.READ, Home(settings.public_url))
-        self._route("/simple", "GET", Access.READ, simple.project_list)
-        self._route("/simple/<project>", "GET", Access.READ, simple.project_page)
-        self._route("/simple//<project>", "GET", Access.READ, simple.project_page)  # as pipenv spells it; leads to the right one
-        self._route("/simple/<project>/<filename>", "GET", Access.READ, distribution_file)
-        self._route("/integrity/<project>/<version>/<filename>/provenance", "GET", Access.READ, integrity.provenance)
-        self._route("/pypi/<project>/json", "GET", Access.READ, json.project)
-        self._route("/pypi/<project>/<version>/json", "GET", Access.READ, json.release)
-        self._route("/index_mtime", "GET", Access.READ, admin.index_mtime)
-        self._route("/metrics", "GET", Access.READ, MetricsPage(metrics.scraper))
-        for change in (manage.yank, manage.unyank, manage.delete):
-            self._route(f"/manage/<project>/{change.__name__}", "POST", Access.WRITE, change)
-        self._route("/manage/<project>/status", "POST", Access.WRITE, manage.set_status)
-        self._route("/manage/<project>/status", "GET", Access.READ, manage.status)
-        self._pages(settings)
+        distribution_file = DistributionFiles(sendfile(settings.sendfile, wharf.root))
+        handlers: dict[str, Handler] = {PROJECT_LIST: simple.project_list, PROJECT_PAGE: simple.project_page, FILE: distribution_file}
+        self._hot = {address: callers.guarded(Access.READ, handler) for address, handler in handlers.items()}
+        self._making = threading.Lock()
+        self._made: Routes | None = None
 
-    def _pages(self, settings: ServerSettings) -> None:
-        """The routes for people."""
-        missing = Missing(settings.extra_index_url.rstrip("/") + "/" if settings.extra_index_url else "")
-        self._route("/projects", "GET", Access.READ, project_list)
-        releases = ReleasePages(self._readmes, missing, settings.public_url)
-        self._route("/projects/<project>", "GET", Access.READ, releases.project)
-        # Before the pages of releases: "manage" is no version.
-        forms = Manage(self._callers, missing, settings.public_url)
-        self._open("/projects/<project>/manage", "GET", forms.show)
-        for action in ACTIONS:
-            self._open(f"/projects/<project>/manage/{action}/confirm", "POST", forms.confirm(action))
-            self._open(f"/projects/<project>/manage/{action}", "POST", forms.carry_out(action))
-        self._route("/projects/<project>/<version>", "GET", Access.READ, releases.release)
-        self._route("/projects/<project>/<version>/why", "GET", Access.READ, WhyPage(missing))
-        feeds = Feeds(settings.public_url)
-        self._route("/feeds/latest.atom", "GET", Access.READ, feeds.latest)
-        self._route("/feeds/<project>.atom", "GET", Access.READ, feeds.project)
+        def make() -> Routes:
+            from pywharf.web.routes import Routes
+
+            return Routes(
+                wharf, settings, callers=callers, sessions=sessions, throttle=throttle, cache=cache, metrics=metrics, hot=self._hot
+            )
+
+        self._make = make
 
     def close(self) -> None:
         """End what it started. No request may be under way."""
-        self._readmes.close()
+        if self._made is not None:
+            self._made.readmes.close()
         self._sessions.close()
+
+    def load(self) -> None:
+        """Import and make what the first answers can do without: what is for uploads and for people. By any thread, at any time.
+
+        It is done where it is needed first, and that upload or page has to wait for it: half of what a start would take.
+        """
+        from pywharf.repository import admission  # noqa: F401
+
+        self._all()
+
+    def _all(self) -> Routes:
+        """All routes."""
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     @property
     def routes(self) -> list[Any]:
         """Bottle's routes: each has a `rule` and a `method`."""
-        routes: list[Any] = self._bottle.routes
+        routes: list[Any] = self._all().bottle.routes
         return routes
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Sending:
@@ -192,7 +164,7 @@ class App:
                 request.route, found = hot
                 handler = self._hot[request.route]
                 return lambda: handler(request, **found)
-            route, arguments = self._bottle.router.match({"REQUEST_METHOD": request.method, "PATH_INFO": request.path})
+            route, arguments = self._all().bottle.router.match({"REQUEST_METHOD": request.method, "PATH_INFO": request.path})
         except bottle.HTTPError as missing:
             self._callers.identify(request, Access.READ)
             if missing.status_code == 405:
@@ -200,25 +172,6 @@ class App:
             raise NotFound from None
         request.route = route.rule.rstrip("/") or "/"
         return lambda: route.callback(request, **arguments)
-
-    # --- routes, each with and without its final slash ----------------------------------------------------------------
-
-    def _route(self, address: str, method: str, needs: Access, handler: Handler) -> None:
-        """A route for callers."""
-
-        def guarded(request: Request, **arguments: str) -> Response:
-            caller = self._callers.identify(request, needs)
-            response = handler(request, caller, **arguments)
-            return not_kept(response) if caller.session else response
-
-        self._open(address, method, guarded)
-
-    def _open(self, address: str, method: str, handler: Handler) -> None:
-        """A route that sees to it itself who may use it."""
-        if method == "GET" and address in HOT_ROUTES:
-            self._hot[address] = handler
-        for rule in sorted({address, address.rstrip("/") + "/"}):
-            self._bottle.route(rule, method, handler)
 
 
 class Sending:

@@ -23,9 +23,12 @@ from pywharf.web.cookies import SESSION, CookieScope, cookie, cookie_scope
 from pywharf.web.errors import NotAuthenticated, Throttled
 from pywharf.web.metrics.series import SECRET_CHECKS
 from pywharf.web.request import Request
+from pywharf.web.responses import Response, not_kept
 from pywharf.web.sessions import Session, Sessions
 from pywharf.web.throttle import Throttle
 from pywharf.wharf import Wharf
+
+Handler = Callable[..., Response]
 
 MAX_AUTHORIZATION = 8192  # characters; no token is that long
 DENIAL_TAKES = 0.005  # seconds at least, so that a name that is known and one that is not cannot be told apart
@@ -99,6 +102,16 @@ class Callers:
             raise
         request.caller = caller = dataclasses.replace(caller, session=session)
         return caller
+
+    def guarded(self, needs: Access, handler: Handler) -> Handler:
+        """A handler that is given the caller behind the request, made one for any request."""
+
+        def identified(request: Request, **arguments: str) -> Response:
+            caller = self.identify(request, needs)
+            response = handler(request, caller, **arguments)
+            return not_kept(response) if caller.session else response
+
+        return identified
 
     def cookie_scope(self, request: Request) -> CookieScope:
         """Where browsers that reach us so send our cookies."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 PROJECT_LIST = "/simple"
 PROJECT_PAGE = "/simple/<project>"
 FILE = "/simple/<project>/<filename>"
-HOT_ROUTES = (PROJECT_LIST, PROJECT_PAGE, FILE)
 
 _BEGINNING = "/simple/"
 

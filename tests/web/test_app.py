@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def test_every_route_but_the_open_ones_answers_a_stranger_with_401(app: App, str
         ("HEAD", rule) for method, rule in OPEN if method == "GET"
     }
     assert all("www-authenticate" in answer.headers for address, answer in answered.items() if answer.status == 401)
+
+
+def test_the_routes_of_installers_are_there_before_the_others_are_made(app: App) -> None:
+    reader = Client(app)
+    paths = ("/simple/", "/simple/demo/", WHEEL)
+    before = [reader.get(path) for path in paths]
+
+    assert app._made is None
+    app.load()
+    assert app._made is not None
+    assert [(answer.status, answer.body) for answer in before] == [(reader.get(path).status, reader.get(path).body) for path in paths]
+
+
+def test_many_who_need_the_other_routes_at_once_wait_for_one_making_of_them(app: App) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: id(app._all()), range(8)))
+
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])

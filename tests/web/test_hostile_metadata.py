@@ -86,7 +86,8 @@ PAGES = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with contextlib.closing(Site(tmp_path_factory.mktemp("hostile") / "root")) as site:
-        site.app._readmes._patience = site.app._readmes._start_patience = 60.0
+        readmes = site.app._all().readmes
+        readmes._patience = readmes._start_patience = 60.0
         site.publish(make_wheel("demo", "1.0", metadata_version="2.1", extra_headers=HEADERS, description="\n\n".join(HTML[:60])))
         site.repository.releases.yank(None, "demo", version="1.0", reason=EVIL[1])
         yield site
