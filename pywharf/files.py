@@ -17,14 +17,14 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, *, lasting: bool = True) -> None:
     """Make `folder` and its missing parents, each 0700 whatever the umask, and make each new name last.
 
-    Raises FileExistsError where something that is no folder is in the way.
+    lasting: False where nothing is lost that cannot be had again, should power loss take the new names. Raises FileExistsError where something that is no folder is in the way.
     """
     missing = []
     at = folder
-    while not at.is_dir():
+    while not os.path.isdir(at):
         missing.append(at)
         at = at.parent
     for one in reversed(missing):
@@ -35,7 +35,8 @@ def make_folder(folder: Path) -> None:
                 raise
         else:
             one.chmod(PRIVATE_FOLDER)
-            fsync_folder(one.parent)
+            if lasting:
+                fsync_folder(one.parent)
 
 
 def fsync_folder(folder: Path) -> None:

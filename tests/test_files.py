@@ -266,6 +266,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.communicate()
 
 
+@pytest.mark.any_python
 def test_a_lock_keeps_other_processes_out_until_it_is_freed(tmp_path: Path, hold: Callable[..., subprocess.Popen[bytes]]) -> None:
     lock = tmp_path / "lock"
     holder = hold(lock)

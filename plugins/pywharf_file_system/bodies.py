@@ -66,7 +66,7 @@ class Bodies:
     def _place(self, staged: StagedFile) -> Path:
         """Returns the folder that it is in, which has to be fsynced."""
         target = self._object(staged.ref)
-        self._make_folder(target.parent)
+        self._make_folder(folder := target.parent)
         try:
             os.link(staged.path, target)
         except FileExistsError:
@@ -74,14 +74,16 @@ class Bodies:
         except OSError:  # another file system, or one without links
             _put(staged.path, target)
         os.chmod(target, READ_ONLY)  # of the staged name too, where both are one; and, for sweep(), a new time of change
-        return target.parent
+        return folder
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder of `objects/`, to last."""
-        if not folder.is_dir() or (folder.name, folder.stat().st_ino) not in self._lasting:
-            make_folder(folder)
+        if not os.path.isdir(folder) or (folder.name, os.stat(folder).st_ino) not in self._lasting:
+            make_folder(folder, lasting=False)
+            there = () if self._lasting else _entries(self._objects)  # at first all of them, since one fsync does for all
+            found = {(folder.name, os.stat(folder).st_ino), *((entry.name, entry.inode()) for entry in there)}
             fsync_folder(self._objects)  # another thread may have made that folder and not come to its own fsync
-            self._lasting.add((folder.name, folder.stat().st_ino))
+            self._lasting.update(found)
 
     def _replace_damaged(self, staged: StagedFile, target: Path) -> None:
         if os.path.samestat(os.stat(staged.path), os.lstat(target)) or _has_content(target, staged.ref):
@@ -124,7 +126,7 @@ class Bodies:
     def show(self, file: FileRef) -> None:
         """Link a body into its project's folder. Another file under that name is left there, and told in the log."""
         shown, body = self._shown(file), self._object(file)
-        make_folder(shown.parent)
+        make_folder(shown.parent, lasting=False)  # as its links, which nobody needs
         with contextlib.suppress(OSError):  # there is something, or links cannot be had
             os.link(body, shown)
             return
@@ -249,11 +251,8 @@ def _is_shown(entry: os.DirEntry[str]) -> bool:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except FileNotFoundError:
-        return
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _has_content(path: Path, file: FileRef) -> bool:

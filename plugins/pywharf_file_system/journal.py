@@ -37,8 +37,11 @@ JOURNAL_LOST = "its journal is gone, empty or unreadable, although the storage w
 _CHECKSUM = 16  # hex digits
 _END = 1 << 18  # bytes: more than what was written since the last fsync that went well
 _BLOCK = 8192  # bytes read at a time when looking backwards for a newline
+_BEGIN = re.compile(rb'\{"serial":([0-9]{1,18}),')
 _CURSOR = re.compile(r"([0-9]{1,18}):([0-9a-f]{16}|)")
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class Journal:
                 _refuse_if_disturbed(journal, start, end, change)
             content = {
                 "serial": _next_serial(journal, end),
-                "after": mark_at(journal, end),
+                "after": after.partition(":")[2] if start == end else mark_at(journal, end),
                 "project": change.project,
                 "documents": {key: document.decode() for key, document in change.documents.items()},
             }
@@ -109,9 +112,11 @@ class Journal:
             if not start:
                 _next_serial(journal, end)  # raises where not one line can be read: that is no empty storage
             mark = mark_at(journal, end)
+            few = os.pread(journal, end - start, start) if start and end - start <= _END else None
         finally:
             os.close(journal)
-        return Changes(start is None, self._entries(start or 0, end, mark), Cursor(f"{end}:{mark}"))
+        entries = self._read_again(start or 0, end, mark) if few is None else self._entries(io.BytesIO(few), start or 0, end)
+        return Changes(start is None, entries, Cursor(f"{end}:{mark}"))
 
     def write_end_again(self) -> None:
         """Write what is at the end in its place once more, and fsync: pages that the system wrongly believes to be on the disk get there."""
@@ -139,18 +144,24 @@ class Journal:
         finally:
             os.close(journal)
 
-    def _entries(self, start: int, end: int, mark: str) -> Iterator[Entry]:
+    def _read_again(self, start: int, end: int, mark: str) -> Iterator[Entry]:
+        """Of a journal that is read for long: without the lock, and without a descriptor before somebody begins."""
         # With a size said, Python does not ask whether it is a terminal.
         with open(os.open(self._path, os.O_RDONLY | _OPEN), "rb", io.DEFAULT_BUFFER_SIZE) as file:
             if mark_at(file.fileno(), end) != mark:
                 raise BackendUnavailable("its journal was replaced while it was being read")
-            for at, line in _lines(file, start, end):
-                if line is not None:
-                    for key, document in line.get("documents", {}).items():
-                        yield Entry(line["project"], key, line["serial"], document.encode())
-                elif at not in self._reported:
-                    self._reported.add(at)
-                    log.warning("damaged line in the journal, skipped: byte=%d", at)
+            file.seek(start)
+            yield from self._entries(file, start, end)
+
+    def _entries(self, file: BinaryIO, start: int, end: int) -> Iterator[Entry]:
+        """file: read from byte `start` of the journal on."""
+        for at, line in _lines(file, start, end):
+            if line is not None:
+                for key, document in line.get("documents", {}).items():
+                    yield Entry(line["project"], key, line["serial"], document.encode())
+            elif at not in self._reported:
+                self._reported.add(at)
+                log.warning("damaged line in the journal, skipped: byte=%d", at)
 
     @staticmethod
     def _write(journal: int, end: int, line: bytes) -> None:
@@ -168,6 +179,7 @@ class Journal:
 
 def _refuse_if_disturbed(journal: int, start: int, end: int, change: Change) -> None:
     with open(journal, "rb", closefd=False) as file:
+        file.seek(start)
         for _, line in _lines(file, start, end):
             # Of a damaged line nobody can say whom it disturbs. The reader goes past it, and the next try does not meet it.
             if line is None or any(change.disturbed_by(line["project"], key) for key in line.get("documents", ())):
@@ -183,8 +195,7 @@ def _take_back(journal: int, end: int) -> None:
 
 
 def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Where each line begins, and what it says; None where it is damaged."""
-    file.seek(start)
+    """Where each line begins, and what it says; None where it is damaged. file: read from byte `start` on."""
     while start < end:
         raw = file.readline()
         if not raw:
@@ -194,15 +205,31 @@ def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, dict[str
 
 
 def _sealed(content: dict[str, Any]) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    text = _as_json(content).encode()
     return b"%s %s\n" % (text, _checksum(text).encode())
 
 
 def unsealed(raw: bytes) -> dict[str, Any] | None:
     """What a line says; None where its checksum is wrong. Raises BackendUnavailable for another format."""
-    text, _, checksum = raw.rstrip(b"\n").rpartition(b" ")
-    if checksum != _checksum(text).encode():
+    text = _text_of(raw)
+    return None if text is None else _content(text)
+
+
+def _serial_of(raw: bytes) -> int | None:
+    """The same of the serial alone, which stands at the begin of a line as we write it."""
+    text = _text_of(raw)
+    if text is None:
         return None
+    begin = _BEGIN.match(text) if b'"format"' not in text else None
+    return int(begin[1] if begin else _content(text)["serial"])
+
+
+def _text_of(raw: bytes) -> bytes | None:
+    text, _, checksum = raw.rstrip(b"\n").rpartition(b" ")
+    return text if checksum == _checksum(text).encode() else None
+
+
+def _content(text: bytes) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(text.decode())
     if line.get("format", FORMAT) != FORMAT:
         raise BackendUnavailable(f"it was made by another version of pywharf (format {line['format']}, this one knows {FORMAT})")
@@ -228,10 +255,12 @@ def _next_serial(journal: int, end: int) -> int:
     """The serial of a line appended at `end`. A damaged line had one too."""
     serial = 1
     while end:
-        start = end_of_lines(journal, end - 1)
-        line = unsealed(os.pread(journal, end - start, start))
-        if line is not None:
-            return int(line["serial"]) + serial
+        block = os.pread(journal, min(_BLOCK, end), max(0, end - _BLOCK))
+        begin = block.rfind(b"\n", 0, -1) + 1  # of the last line, where all of it is in the block
+        start = end - len(block) + begin if begin else end_of_lines(journal, end - 1)
+        found = _serial_of(block[begin:] if begin else os.pread(journal, end - start, start))
+        if found is not None:
+            return found + serial
         serial += 1
         end = start
     raise BackendUnavailable(JOURNAL_LOST)

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,13 +54,13 @@ class FileSystemBackend(Backend):
         self._remembered = False
 
     def access(self) -> Access:
-        access, labels = self._judge()
+        access, labels = self._judgement
         if labels:
-            log.info("secret recognised: label=%s", ", ".join(sorted(labels)))
+            log.info("secret recognised: label=%s", labels)
         return access
 
     def secret_label(self) -> str:
-        return ", ".join(sorted(self._judge()[1]))
+        return self._judgement[1]
 
     def commit(self, change: Change, after: Cursor) -> None:
         self._require(Access.WRITE)
@@ -144,18 +145,19 @@ class FileSystemBackend(Backend):
     # --- rights -----------------------------------------------------------------------------------------------------
 
     def _require(self, needed: Access) -> None:
-        if self._judge()[0] < needed:
+        if self._judgement[0] < needed:
             raise AccessDenied(needed.name.lower())
 
-    def _judge(self) -> tuple[Access, set[str]]:
-        """What the secret may do, and the labels it is configured with. Every configured secret is compared, found or not."""
+    @cached_property
+    def _judgement(self) -> tuple[Access, str]:
+        """What the secret may do, and the labels it is configured with; neither changes. Every configured secret is compared, found or not."""
         if self._secret is None:
-            return Access.WRITE, set()
+            return Access.WRITE, ""
         shown = self._secret.reveal()
         accepted = (self._config.write_secret, self._config.read_secret)
         writing, reading = ([secret for secret in some if secret.matches(shown)] for some in accepted)
         access = Access.WRITE if writing else Access.READ if reading else Access.NONE
-        return access, {secret.label for secret in (*writing, *reading)} - {""}
+        return access, ", ".join(sorted({secret.label for secret in (*writing, *reading)} - {""}))
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
@@ -185,8 +187,10 @@ class FileSystemBackend(Backend):
             raise BackendUnavailable(BODIES_LOST)
 
     def _remember(self) -> None:
+        if self._remembered:
+            return
         with contextlib.suppress(OSError):  # a help, not a duty
-            if not self._remembered and self._bodies.are_prepared():
+            if self._bodies.are_prepared():
                 self._remembered = True
                 if not self._filled.exists():
                     write_whole(self._filled, FILLED)

@@ -13,15 +13,15 @@ Source: "Core metadata specifications" on packaging.python.org (PEP 241, 314, 34
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from email.policy import compat32
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from pywharf.errors import InvalidName, WharfError
-from pywharf.model.names import normalize_project
+from pywharf.model.names import normalize_project, parse_version
 
 MAX_HEADER_LINES = 100_000  # the largest real METADATA files have a few thousand
 MAX_VERSION_LENGTH = 200  # as long as a file's name may be
@@ -29,6 +29,8 @@ MAX_VERSION_LENGTH = 200  # as long as a file's name may be
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n)){2}")
 # The look behind keeps a long run of spaces from being searched again from each of them.
 _FOLD = re.compile(r"(?<![ \t])[ \t]*(?:\r\n|\n|\r)[ \t]*")
+# Headers of one line each, as nearly all are written; read at once, to what the email parser makes of them.
+_PLAIN_HEAD = re.compile(r"(?:[!-9;-~]+:[^\r\n]*\n)*[!-9;-~]+:[^\r\n]*\n?")
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -129,13 +131,18 @@ def _split(text: str) -> tuple[Mapping[str, tuple[str, ...]], str]:
     head, body = (text[: end.start()], text[end.end() :]) if end else (text, "")
     if head.count("\n") + head.count("\r") > MAX_HEADER_LINES:
         raise CoreMetadataInvalid("", f"the core metadata has more than {MAX_HEADER_LINES} header lines")
-    message = HeaderParser(policy=compat32).parsestr(head)
+    headers: Iterable[tuple[str, str]]
+    if _PLAIN_HEAD.fullmatch(head):
+        headers = ((name, value) for name, _, value in (line.partition(":") for line in head.removesuffix("\n").split("\n")))
+    else:
+        message = HeaderParser(policy=compat32).parsestr(head)
+        headers = message.items()
+        stray = message.get_payload()  # from the first line on that is no header: for the email parser the body begins there
+        if isinstance(stray, str) and stray:
+            body = f"{stray}\n\n{body}"
     fields: dict[str, list[str]] = {}
-    for name, value in message.items():
+    for name, value in headers:
         fields.setdefault(name.lower(), []).append(str(value).strip(" \t\r\n"))
-    stray = message.get_payload()  # from the first line on that is no header: for the email parser the body begins there
-    if isinstance(stray, str) and stray:
-        body = f"{stray}\n\n{body}"
     return {name: tuple(values) for name, values in fields.items()}, body
 
 
@@ -145,7 +152,11 @@ def _text(fields: Mapping[str, tuple[str, ...]], name: str) -> str:
 
 
 def _all(fields: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...]:
-    return tuple(_FOLD.sub(" ", value) for value in fields.get(name, ()) if value not in ("", "UNKNOWN"))
+    return tuple(_on_one_line(value) for value in fields.get(name, ()) if value not in ("", "UNKNOWN"))
+
+
+def _on_one_line(value: str) -> str:
+    return _FOLD.sub(" ", value) if "\n" in value or "\r" in value else value
 
 
 def _single(fields: Mapping[str, tuple[str, ...]], name: str) -> str:
@@ -185,7 +196,7 @@ def _version(fields: Mapping[str, tuple[str, ...]]) -> str:
     if len(value) > MAX_VERSION_LENGTH:
         raise CoreMetadataInvalid("Version", f"it has more than {MAX_VERSION_LENGTH} characters")
     try:
-        Version(value)
+        parse_version(value)
     except InvalidVersion as error:
         raise CoreMetadataInvalid("Version", f"{value!r} is not a version as in PEP 440") from error
     if not value.isascii():  # the pattern of PEP 440 ignores case, and so takes a few letters that only look like ASCII

@@ -46,10 +46,10 @@ class UploadForm:
 
     def one(self, name: str) -> str:
         """A field that has one value, "" where it is absent; raises UploadRejected where it came with several different ones."""
-        values = set(self.fields.get(name, ()))
-        if len(values) > 1:
+        values = self.fields.get(name, ())
+        if len(values) > 1 and len(set(values)) > 1:
             raise UploadRejected(name, "it was sent more than once, with different values")
-        return values.pop() if values else ""
+        return values[0] if values else ""
 
 
 @dataclass(frozen=True)

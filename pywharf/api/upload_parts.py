@@ -23,6 +23,7 @@ KEPT_FIELDS = frozenset(
 MAX_KEPT_BYTES = 4 * 1024 * 1024  # those together; thousands of Requires-Dist are some 100 KiB
 
 UTF_8_NAMES = frozenset(("", "utf-8", "utf8", "us-ascii", "ascii"))  # "" where none is named
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _AS_IT_IS = frozenset(("", "binary", "8bit", "7bit"))
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and line ends, which folded headers carry
 _HEADER_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -85,9 +86,10 @@ class Parts:
             return _Ignored()
         kept = segment.name in KEPT_FIELDS
         label = segment.name if kept else "body"  # a name that is not ours is not repeated to anybody
-        _, options = parse_options_header(headers.get("Content-Type", ""))
-        if options.get("charset", "").lower() not in UTF_8_NAMES:
-            raise UploadRejected(label, "a text field is sent as UTF-8")
+        if "Content-Type" in headers:
+            _, options = parse_options_header(headers["Content-Type"])
+            if options.get("charset", "").lower() not in UTF_8_NAMES:
+                raise UploadRejected(label, "a text field is sent as UTF-8")
         _refuse_encoding(label, headers)
         return _KeptText(label, self.keep) if kept else _PassingText()
 
@@ -156,7 +158,7 @@ class _PassingText:
     """A field that nobody reads: it must be text, and is not held."""
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = _Utf8Decoder()
 
     def take(self, piece: bytes, final: bool = False) -> None:
         if b"\0" in piece:
@@ -181,5 +183,5 @@ class _Ignored:
 
 
 def _refuse_encoding(label: str, headers: dict[str, str]) -> None:
-    if headers.get("Content-Transfer-Encoding", "").strip().lower() not in _AS_IT_IS:
+    if "Content-Transfer-Encoding" in headers and headers["Content-Transfer-Encoding"].strip().lower() not in _AS_IT_IS:
         raise UploadRejected(label, "a part is sent as it is, without a transfer encoding (RFC 7578)")

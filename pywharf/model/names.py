@@ -55,6 +55,7 @@ class DistributionName:
         return canonicalize_version(self.version)
 
 
+@lru_cache(maxsize=2048)  # an upload says its project five times
 def normalize_project(name: str) -> ProjectName:
     """Normalise a project's name; raises InvalidName where the name could not be one (PEP 503, PEP 508)."""
     if not _PROJECT.fullmatch(name):
@@ -62,6 +63,12 @@ def normalize_project(name: str) -> ProjectName:
     if len(name) > MAX_NAME_BYTES:
         raise InvalidName(name, f"a project's name has at most {MAX_NAME_BYTES} characters")
     return ProjectName(canonicalize_name(name))
+
+
+@lru_cache(maxsize=2048)  # and its version four times
+def parse_version(text: str) -> Version:
+    """A version as in PEP 440. Ask for none that is longer than a file's name. Raises InvalidVersion."""
+    return Version(text)
 
 
 def repository_name(name: str) -> str:

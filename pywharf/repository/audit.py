@@ -32,6 +32,8 @@ from pywharf.model.record import now, time_text
 SPARE = 64 * 1024  # bytes that have to be free on the disk before a change is begun
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+
 Result = Literal["done", "unknown"]  # unknown: the storage's answer was lost, the change may have been made
 
 log = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class Event:
         if self.repositories:
             said["repositories"] = self.repositories
         said.update(key_id=requester.key_id, label=requester.label, address=requester.address)
-        return json.dumps(said, separators=(",", ":")).encode("ascii") + b"\n"
+        return _as_json(said).encode("ascii") + b"\n"
 
 
 class Audit:
@@ -100,7 +102,7 @@ class Audit:
                     self._owed.popleft()
                     if not_lasting is not None:
                         raise not_lasting
-            with self._opened() as file:
+            with self._opened() as (file, _):
                 _refuse_full_disk(file)
         except OSError as error:
             log.error("no change is made, since the audit cannot be written: %s reason=%s", self._subject, _reason(error))
@@ -124,42 +126,44 @@ class Audit:
     def _append(self, line: bytes) -> OSError | None:
         """Write a line: None where it lasts, else why nobody can promise that. Raises OSError where nothing of it was written."""
         while True:
-            with self._opened() as file:
+            with self._opened() as (file, here):
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if not self._is_named(file):
+                if not self._is_named(here):
                     continue  # somebody renamed it while this thread waited
                 end = _write(file, line)
-                self._written = (*_identity(file), end)
+                self._written = (*here, end)
                 fcntl.flock(file, fcntl.LOCK_UN)  # others may write while this one waits for the disk
                 try:
-                    self._make_last(file, end)
+                    self._make_last(file, here, end)
                 except OSError as error:
                     return error
                 return None
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _opened(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Its descriptor, and which file that is: device and inode."""
         try:
             file = os.open(self._path, _OPEN, PRIVATE_FILE)
         except FileNotFoundError:
             make_folder(self._path.parent)
             file = os.open(self._path, _OPEN, PRIVATE_FILE)
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "there is something else under its name")
-            yield file
+            yield file, (found.st_dev, found.st_ino)
         finally:
             os.close(file)
 
-    def _is_named(self, file: int) -> bool:
+    def _is_named(self, here: tuple[int, int]) -> bool:
         try:
-            return os.path.samestat(os.fstat(file), os.lstat(self._path))
+            found = os.lstat(self._path)
         except FileNotFoundError:
             return False
+        return (found.st_dev, found.st_ino) == here
 
-    def _make_last(self, file: int, end: int) -> None:
+    def _make_last(self, file: int, here: tuple[int, int], end: int) -> None:
         """One fsync for all who wrote before it began."""
-        here = _identity(file)
         with self._syncing:
             if self._lasting[:2] == here and self._lasting[2] >= end:
                 return
@@ -169,11 +173,6 @@ class Audit:
             if is_new:
                 fsync_folder(self._path.parent)  # its name is perhaps as new
             self._lasting = written if written[:2] == here else (*here, end)
-
-
-def _identity(file: int) -> tuple[int, int]:
-    found = os.fstat(file)
-    return found.st_dev, found.st_ino
 
 
 def _write(file: int, line: bytes) -> int:

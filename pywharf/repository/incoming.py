@@ -173,7 +173,7 @@ class Incoming:
 
     def _own(self) -> Path:
         with self._guard:
-            if self._mine is None or self._owner != os.getpid() or not self._mine.is_dir():  # also after fork, or swept by hand
+            if self._mine is None or self._owner != os.getpid() or not os.path.isdir(self._mine):  # also after fork, or swept by hand
                 self._let_go()
                 # Locked under a hidden name first, which sweep() leaves alone while it is young, then shown.
                 make_folder(self._folder)

@@ -6,9 +6,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pywharf.api.upload import UploadForm
 from pywharf.backend.interface import Access, Backend, FileBody, FileRef
 from pywharf.backend.settings import BackendConfig
 from pywharf.config import RepositorySettings, ServerSettings
@@ -19,7 +18,6 @@ from pywharf.layout import Layout
 from pywharf.model.names import ProjectName, matches_a_pattern, metadata_filename, parse_filename
 from pywharf.model.project import ProjectDetail, ProjectList
 from pywharf.model.record import ProjectStatus
-from pywharf.repository.admission import Admitted, admit
 from pywharf.repository.attesting import Attesting
 from pywharf.repository.audit import ON_THIS_MACHINE, Audit, Requester
 from pywharf.repository.breaker import Breaker, Work
@@ -40,6 +38,10 @@ from pywharf.repository.served_files import ServedFiles
 from pywharf.repository.shown_storage import ShownStorage
 from pywharf.repository.sync import NOT_ALLOWED_TO_READ, Synchroniser
 from pywharf.repository.uploads import Uploads
+
+if TYPE_CHECKING:
+    from pywharf.api.upload import UploadForm
+    from pywharf.repository.admission import Admitted
 
 MOST_CHANGES = 16  # that wait for the storage at once: half of a server's threads, so that pages go on
 
@@ -168,6 +170,8 @@ class Repository:
         Raises UploadRejected, FileConflict, ProjectClosed, and what `Commits.carry_out` does.
         """
         incoming.finish()
+        from pywharf.repository.admission import admit  # not before the first upload: it is a fifth of a server's start
+
         try:
             admitted = admit(form, incoming.path, self.config.admission)
         except OSError as error:  # the disk's trouble, or no descriptor left: the upload itself may be fine

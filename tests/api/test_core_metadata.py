@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from email.parser import HeaderParser
+from email.policy import compat32
 
 import pytest
 from hypothesis import given
@@ -204,6 +206,22 @@ def test_any_text_after_the_mandatory_fields_is_read_or_refused(text: str) -> No
     except CoreMetadataInvalid:
         return
     assert metadata.name == "demo"
+
+
+LINE = st.one_of(
+    st.builds("{}:{}".format, st.text("aB-!~", min_size=1, max_size=3), st.text("x :\t\x0b\x0c\x1c\x1f\x85\u2028\xa0é", max_size=6)),
+    st.text("aB: \tFrom\r\x0b\u2028é", min_size=1, max_size=8),
+)
+
+
+@given(st.lists(LINE, max_size=6), st.sampled_from(["", "\n", "\r\n"]))
+def test_headers_are_what_the_email_parser_of_python_makes_of_them(lines: list[str], end: str) -> None:
+    text = f"{MINIMAL}Platform: any\n" + "\n".join(lines) + end
+    expected: dict[str, list[str]] = {}
+    for name, value in HeaderParser(policy=compat32).parsestr(text).items():
+        expected.setdefault(name.lower(), []).append(str(value).strip(" \t\r\n"))
+
+    assert parsed(text).fields == {name: tuple(values) for name, values in expected.items()}
 
 
 @given(st.binary(max_size=300))

@@ -305,6 +305,7 @@ def test_what_is_kept_of_a_form_is_bounded() -> None:
     rejected(body([text("requires_dist", "x" * 5 * 1024 * 1024), file()]), limits=UploadLimits(1000))
 
 
+@pytest.mark.any_python
 def test_memory_does_not_grow_with_the_file_or_the_readme() -> None:
     head, tail = body([text("description", "Readme " * 2_000_000), file(b"@")]).split(b"@")
     pieces = [head[at : at + 65536] for at in range(0, len(head), 65536)] + [b"x" * 65536] * 800 + [tail]
@@ -445,6 +446,7 @@ def test_any_bytes_are_refused_in_words(raw: bytes) -> None:
     rejected(b"--" + BOUNDARY.encode() + b"\r\n" + raw + b"\r\n--" + BOUNDARY.encode() + b"--\r\n")
 
 
+@pytest.mark.any_python
 def test_four_thousand_damaged_bodies_give_a_refusal_or_the_very_bytes_of_the_file() -> None:
     source = random.Random(2)
     original = body(honest())

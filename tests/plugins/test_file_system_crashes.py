@@ -168,7 +168,6 @@ def test_everything_is_on_the_disk_before_anything_refers_to_it(tmp_path: Path, 
     assert told[: committed + 1] == [
         f"mkdir {folder}",
         "fsync objects",
-        "fsync objects",  # since another thread may have been faster
         f"link {folder}/{staged.ref.sha256}",
         f"fsync {folder}",
         "write journal",
@@ -209,6 +208,36 @@ def test_a_folder_of_bodies_is_made_to_last_once_by_each_who_uses_it(tmp_path: P
     assert "fsync objects " in first
     assert "fsync objects " not in second
     assert "fsync objects " in third
+
+
+@linux
+def test_folders_of_bodies_that_were_there_are_made_to_last_together(tmp_path: Path, told: list[str]) -> None:
+    storage = Folder(tmp_path)
+    bodies = [b"%d" % number for number in range(4)]  # each in a folder of its own
+    for number, body in enumerate(bodies):
+        storage.publish("demo", f"demo-{number}", body)
+    other = storage.open()
+    told.clear()
+
+    for number, body in enumerate(bodies):
+        other.commit(Change("other", {f"other-{number}": DOCUMENT}, [storage.stage("other", f"other-{number}", body)]), current(other))
+
+    folders = {call for call in told if call.startswith("link objects/")}
+    assert len({call.split("/")[1] for call in folders}) == len(bodies)
+    assert told.count("fsync objects") == 1
+    assert told.index("fsync objects") < min(told.index(call) for call in folders)
+
+
+@linux
+def test_what_people_see_may_get_lost_and_is_not_waited_for(tmp_path: Path, told: list[str]) -> None:
+    storage = Folder(tmp_path)
+    storage.publish("demo", "demo-1")
+    told.clear()
+
+    storage.publish("new", "new-1")
+
+    assert "mkdir packages/new" in told[told.index("fsync journal") :]
+    assert not [call for call in told if call.startswith("fsync packages")]
 
 
 @linux

@@ -91,6 +91,19 @@ def test_the_serial_goes_on_after_a_torn_tail(storage: Folder) -> None:
     assert sorted(entry.serial for entry in reader.newest.values()) == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("size", [*range(8192 - 130, 8192 - 60), 2 * 8192, 32 * 1024 - 100])
+def test_the_serial_goes_on_after_a_line_of_any_length(storage: Folder, size: int) -> None:
+    """The end of a journal is read in blocks of 8192 bytes."""
+    document = b'"%b"' % (b"x" * size)
+    commit(storage.open(), Change("demo", {"demo-long": document}))
+    storage.publish("demo", "demo-late")
+
+    reader = Reader(storage.open())
+    reader.sync()
+    assert sorted(entry.serial for entry in reader.newest.values()) == [1, 2, 3, 4, 5]
+    assert reader.documents()["demo", "demo-long"] == document
+
+
 # --- damage in the middle -----------------------------------------------------------------------------------------------
 
 
@@ -470,6 +483,7 @@ def test_asking_when_nothing_is_new_costs_one_small_read_and_no_lock(storage: Fo
     assert size < 100
 
 
+@pytest.mark.any_python
 def test_a_commit_reads_no_more_of_a_long_journal_than_of_a_short_one(storage: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = storage.open()
     reader = Reader(backend)
@@ -545,6 +559,7 @@ def damaged(data: bytes, damages: list[tuple[str, int, object]]) -> bytes:
 
 @settings(max_examples=60, deadline=None)
 @given(damages=DAMAGES, which=st.integers(0, len(CURSORS) - 1))
+@pytest.mark.any_python
 def test_whatever_happens_to_a_journal_nothing_is_shown_that_was_not_committed(damages: list[tuple[str, int, object]], which: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         storage = Folder(Path(folder))

@@ -7,6 +7,7 @@ import pytest
 
 from pywharf.repository.local_index import LocalIndex
 
+from .building import Processes, watch
 from .making import World, local_index
 
 
@@ -23,3 +24,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.close()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """The processes that build an index, for which little is large enough here."""
+    return watch(monkeypatch)

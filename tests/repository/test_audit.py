@@ -159,6 +159,7 @@ def test_every_line_was_fsynced_after_it_was_written_and_before_its_writer_goes_
         assert all(threads.map(record, range(100)))
 
 
+@pytest.mark.any_python
 def test_lines_of_several_processes_never_mix(path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from pywharf.repository.audit import Audit, Event, Requester\n"

@@ -72,6 +72,7 @@ class Held:
         return str(self.taken)
 
 
+@pytest.mark.any_python
 def test_who_is_faster_than_the_hashing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held()
     monkeypatch.setattr(digesting_module, "new_digest", lambda algorithm: held)

@@ -369,6 +369,7 @@ def test_a_name_that_was_here_never_leaves_nor_does_a_private_one(world: World) 
 # --- a storage that hangs ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_python
 def test_a_storage_that_hangs_takes_no_more_uploads_than_it_may_and_the_others_before_their_bodies_are_received(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,6 +450,7 @@ def test_another_storage_under_the_same_name_begins_without_the_notices_of_the_o
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_python
 def test_a_damaged_index_is_not_ready_then_mended_and_never_says_unknown(world: World) -> None:
     repository = world.open(**PATIENT)
     upload(repository, wheel_of())
@@ -486,6 +488,7 @@ def test_a_deleted_index_comes_back_and_meanwhile_no_name_leaves(world: World) -
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.any_python
 def test_sixteen_uploaders_lose_nothing_and_nothing_is_there_twice(world: World, processes: int) -> None:
     repositories = [world.open() for _ in range(processes)]
     errors: list[BaseException] = []
@@ -540,6 +543,7 @@ def test_the_race_for_one_name_has_one_winner(world: World) -> None:
     assert len(world.storage().log) == 1
 
 
+@pytest.mark.any_python
 def test_two_processes_on_one_root_lose_nothing(tmp_path: Path) -> None:
     from pywharf.layout import Layout
 

@@ -121,6 +121,7 @@ steps = st.sampled_from(["..", "..", ".", "a", "b", "c", "d"])
         max_size=6,
     )
 )
+@pytest.mark.any_python
 def test_links_that_are_taken_stay_inside_when_a_system_follows_them(links: dict[str, str], tmp_path: Path) -> None:
     archive = tmp_path / TAR
     blocks = [link(f"{TOP}/{path}", target) for path, target in links.items()]

@@ -204,6 +204,7 @@ def test_a_time_that_cannot_be_is_none(host: Host, said: str) -> None:
         assert source.receive(OfferedFile("f", f"{host.url}/f"), lambda piece: None, 100) is None
 
 
+@pytest.mark.any_python
 def test_a_source_that_sends_a_byte_now_and_then_is_given_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_client, "PATIENCE", 0.2)
     enough = threading.Event()

@@ -23,6 +23,8 @@ from pywharf.testing.memory import MemoryConfig, MemoryPlugin
 
 from .stocked import Stocked, stocked
 
+pytestmark = pytest.mark.any_python
+
 WHEEL = make_wheel("Demo.Pkg", "1.0", requires_python=">=3.9")
 LOCAL = make_wheel("demo-pkg", "2!2.0+acme.1")
 SDIST = make_sdist("demo-pkg", "1.0", metadata_version="2.2")

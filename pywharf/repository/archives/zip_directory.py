@@ -59,6 +59,7 @@ class Entry(NamedTuple):
     """One entry of the directory."""
 
     name: bytes
+    text: str  # the name; bytes that are not UTF-8 are escaped as surrogates
     made_by: int
     needs: int  # version of the format, times ten
     flags: int
@@ -72,11 +73,6 @@ class Entry(NamedTuple):
     comment_bytes: int
     part: int
     attributes: int
-
-    @property
-    def text(self) -> str:
-        """The name; bytes that are not UTF-8 are escaped as surrogates."""
-        return self.name.decode("utf-8", "surrogateescape")
 
     @property
     def is_folder(self) -> bool:
@@ -217,6 +213,7 @@ def _entries(data: bytes, rules: AdmissionRules) -> Iterator[Entry]:
         name, extra = data[name_at:extra_at], data[extra_at : extra_at + extra_bytes]
         stated = (size, compressed_bytes, offset)
         size, compressed_bytes, offset = zip64_numbers(stated, extra)
+        text = name.decode("utf-8", "surrogateescape")
         yield Entry(
-            name, made_by, needs, flags, method, crc, stated, size, compressed_bytes, offset, extra, comment_bytes, part, attributes
+            name, text, made_by, needs, flags, method, crc, stated, size, compressed_bytes, offset, extra, comment_bytes, part, attributes
         )

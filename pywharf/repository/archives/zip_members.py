@@ -7,6 +7,8 @@ limits before: how much work an archive makes is known before any of it is done.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import zlib
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,11 +18,13 @@ from typing import IO
 
 from pywharf.api.file_digests import SHA256
 from pywharf.backend.settings import AdmissionRules
+from pywharf.errors import UploadRejected
 from pywharf.repository.archives.limits import DEFAULT_RULES, READ_BYTES, inflates_too_far, refused, scan_limit
 from pywharf.repository.archives.zip_directory import Directory, Entry, read_directory
 from pywharf.repository.archives.zip_local import SIZES_FOLLOW, Member, leaves_sizes_open, read_member, read_members
 from pywharf.repository.digesting import BATCH, Digesting
 
+SMALL = 256 * 1024  # bytes of an archive that is held in memory
 STORED, DEFLATED = 0, 8
 MOST_NEEDED = 63  # ten times the version of the format that readers know; later ones are refused by some
 ENCRYPTED = 0x1 | 0x40 | 0x2000  # traditional, strong, directory masked
@@ -35,7 +39,12 @@ class ZipArchive:
 
     @cached_property
     def _file(self) -> IO[bytes]:
-        return self._path.open("rb", buffering=READ_BYTES)
+        """The file; one that is small is read at once, since the checks go through it again and again."""
+        file = self._path.open("rb", buffering=0)
+        if os.fstat(file.fileno()).st_size > SMALL:
+            return io.BufferedReader(file, READ_BYTES)
+        with file:
+            return io.BytesIO(file.read(SMALL))
 
     def close(self) -> None:
         if "_file" in self.__dict__:
@@ -93,6 +102,11 @@ class ZipArchive:
         for piece in _inflated(self._file, read_member(self._file, self._only(name))):
             digest.update(piece)
         return digest.digest()
+
+    def begin(self, size: int) -> bytes:
+        """The first so many bytes of the file."""
+        self._file.seek(0)
+        return self._file.read(size)
 
     def read(self, name: str) -> bytes:
         """The content of the only member of that name, at most `max_metadata_bytes`. Raises UploadRejected."""
@@ -155,19 +169,22 @@ def _refuse_what_cannot_be_read(member: Member) -> None:
 def _inflated(file: IO[bytes], member: Member) -> Iterator[bytes]:
     """The member's content in pieces. Raises UploadRejected where it is not what its entry says; the last piece comes before that."""
     entry, header = member.entry, member.header
-    wrong = refused(f"{entry.text!r} has another size or checksum than the directory of the archive says")
     if header is None:
-        raise wrong
+        raise _is_wrong(entry)
     file.seek(header.data_offset)
     crc, size = 0, 0
     for piece in _stored(file, entry) if entry.method == STORED else _deflated(file, entry):
         size += len(piece)
         if size > entry.size:
-            raise wrong
+            raise _is_wrong(entry)
         crc = zlib.crc32(piece, crc)
         yield piece
     if (crc, size) != (entry.crc, entry.size):
-        raise wrong
+        raise _is_wrong(entry)
+
+
+def _is_wrong(entry: Entry) -> UploadRejected:
+    return refused(f"{entry.text!r} has another size or checksum than the directory of the archive says")
 
 
 def _stored(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
@@ -179,16 +196,19 @@ def _stored(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
 
 def _deflated(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    wrong = refused(f"the compressed data of {entry.text!r} is damaged, or ends too early or too late")
     try:
         for piece in _stored(file, entry):
             while piece and not inflater.eof:
                 yield inflater.decompress(piece, READ_BYTES)
                 piece = inflater.unconsumed_tail
             if inflater.unused_data or piece:
-                raise wrong
+                raise _is_cut(entry)
         yield inflater.flush()  # a few matches at most: all input was taken up
     except zlib.error as error:
-        raise wrong from error
+        raise _is_cut(entry) from error
     if not inflater.eof:
-        raise wrong
+        raise _is_cut(entry)
+
+
+def _is_cut(entry: Entry) -> UploadRejected:
+    return refused(f"the compressed data of {entry.text!r} is damaged, or ends too early or too late")

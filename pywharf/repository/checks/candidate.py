@@ -60,6 +60,11 @@ class Candidate:
         return dist_info_folder(self.zip, self.name)
 
     @cached_property
+    def wheel_file(self) -> bytes:
+        """The content of a wheel's WHEEL. Raises UploadRejected."""
+        return self.zip.read(f"{self.dist_info}/WHEEL")
+
+    @cached_property
     def source_tree(self) -> SourceTree:
         """What a source distribution holds, all of which is walked through. Raises UploadRejected."""
         if self.is_zip:

@@ -6,10 +6,9 @@ Source: "Core metadata specifications"; PEP 427 and PEP 625 (a file is named aft
 from __future__ import annotations
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from pywharf.errors import UploadRejected
-from pywharf.model.names import normalize_project
+from pywharf.model.names import normalize_project, parse_version
 from pywharf.repository.checks.candidate import Candidate
 
 MAX_REQUIRES_PYTHON = 2_000  # characters: it is kept in the file's record, which has a size that cannot be passed
@@ -30,7 +29,7 @@ def metadata_agrees_on_name(candidate: Candidate) -> None:
 
 def metadata_agrees_on_version(candidate: Candidate) -> None:
     version = candidate.metadata.version
-    if Version(version) != candidate.name.version:
+    if parse_version(version) != candidate.name.version:
         label = candidate.metadata_label
         raise UploadRejected("content", f"{label} gives the version {version!r}, the file's name {str(candidate.name.version)!r}")
 

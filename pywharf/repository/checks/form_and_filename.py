@@ -6,10 +6,8 @@ Source: the upload API as PyPI describes it; names and versions are compared as 
 
 from __future__ import annotations
 
-from packaging.version import Version
-
 from pywharf.errors import InvalidName, UploadRejected
-from pywharf.model.names import MAX_NAME_BYTES, normalize_project
+from pywharf.model.names import MAX_NAME_BYTES, normalize_project, parse_version
 from pywharf.repository.checks.candidate import Candidate
 
 
@@ -38,7 +36,7 @@ def form_agrees_on_version(candidate: Candidate) -> None:
     if len(version) > MAX_NAME_BYTES:
         raise UploadRejected("version", f"a version has at most {MAX_NAME_BYTES} characters")
     try:
-        agrees = Version(version) == candidate.name.version
+        agrees = parse_version(version) == candidate.name.version
     except ValueError as error:
         raise UploadRejected("version", f"{version!r} is not a version as in PEP 440") from error
     if not agrees:

@@ -30,13 +30,16 @@ def form_agrees_on_requires_python(candidate: Candidate) -> None:
     if not said or not _is_final(candidate, "requires-python"):
         return
     found = candidate.metadata.requires_python or ""
-    if _specifier_meaning(said) != _specifier_meaning(found):
+    if said != found and _specifier_meaning(said) != _specifier_meaning(found):
         label = candidate.metadata_label
         raise UploadRejected("requires_python", f"the form says {said[:100]!r}, the file's {label} says {found[:100]!r}")
 
 
 def form_agrees_on_requires_dist(candidate: Candidate) -> None:
-    said = _meanings(candidate.form.fields.get("requires_dist", ()))
+    as_said = candidate.form.fields.get("requires_dist", ())
+    if set(as_said) == set(candidate.metadata.requires_dist):
+        return  # as most are sent; nothing has to be taken apart
+    said = _meanings(as_said)
     if not said or not _is_final(candidate, "requires-dist"):
         return
     found = _meanings(candidate.metadata.requires_dist)

@@ -104,10 +104,8 @@ def zip_members_lie_end_to_end(candidate: Candidate) -> None:
 @of_zip
 def zip_is_no_tar(candidate: Candidate) -> None:
     """A file that is also a tar archive holds something else for whoever takes it for that. Source: PyPI refuses both in one, too."""
-    with candidate.path.open("rb") as file:
-        block = file.read(tarfile.BLOCKSIZE)
     try:
-        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        tarfile.TarInfo.frombuf(candidate.zip.begin(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
     except tarfile.HeaderError:
         return
     raise refused("the archive is a tar archive at the same time")

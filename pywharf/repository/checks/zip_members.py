@@ -58,6 +58,8 @@ def zip_extra_fields_are_plain(candidate: Candidate) -> None:
     """No second name or encryption hidden in the extra fields, nothing twice, nothing damaged."""
     for member in candidate.zip.members:
         for extra in (member.entry.extra, member.header.extra if member.header else b""):
+            if not extra:
+                continue
             fields = extra_fields(extra)
             if fields is None:
                 raise refused(f"the extra fields of {member.entry.text!r} are damaged")
@@ -90,7 +92,7 @@ def _part_bytes(entry: Entry) -> int:
 
 
 def _is_exact(extra: bytes, numbers: tuple[int, ...], unsaid: int, part_bytes: int) -> bool:
-    fields = [content for number, content in extra_fields(extra) or () if number == ZIP64_FIELD]
+    fields = [content for number, content in extra_fields(extra) or () if number == ZIP64_FIELD] if extra else []
     if not fields:
         return not unsaid and not part_bytes
     content = fields[0]

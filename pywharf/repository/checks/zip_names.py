@@ -38,7 +38,7 @@ def zip_names_are_utf8(candidate: Candidate) -> None:
 def zip_names_are_plain(candidate: Candidate) -> None:
     r"""No NUL, at which some readers stop; no "\", which some take for "/"; no control characters; none too long to be written."""
     for name in candidate.zip.names:
-        if "\\" in name or PLAYS_TRICKS.search(name) or any(unicodedata.category(character) == "Cc" for character in name):
+        if "\\" in name or (not name.isprintable() and _has_control(name)):
             raise refused(f"the name {name!r} has a backslash or a control character in it")
         parts = name.encode("utf-8", "surrogateescape").split(b"/")
         if max(map(len, parts)) > _LONGEST_PART or sum(map(len, parts)) + len(parts) > _LONGEST_NAME:
@@ -85,6 +85,11 @@ def zip_names_do_not_collide(candidate: Candidate) -> None:
             if other != path:
                 candidate.object(candidate.rules.colliding_names, f"{other!r} and {path!r} are one name on some systems (colliding_names)")
                 return
+
+
+def _has_control(name: str) -> bool:
+    """Of a name with something in it that is not printable, which may be no more than an unusual space."""
+    return PLAYS_TRICKS.search(name) is not None or any(unicodedata.category(character) == "Cc" for character in name)
 
 
 def _is_for_linux_alone(name: DistributionName) -> bool:
