@@ -43,8 +43,9 @@ PYTHON = f"py{MEASURING[0]}{MEASURING[1]}" if MEASURING else OURS
 os.environ[f"PYWHARF_MEASURE_{PYTHON}"] = "--cov --cov-report="
 
 # The Python that measures runs everything, and looks for random examples at length; the others are there for what differs between
-# Pythons. They have little to wait for, and so no use for more processes than this machine has cores.
-LEFT_OUT = '-n 2 -m "not any_python and not clients and not live and not browser and not slow" --ignore=tests/plugins/github'
+# Pythons. They have little to wait for, and so no use for more processes than this machine has cores. To have pytest rewrite all
+# assertions takes each of these as long as a sixth of the tests: what fails shows its local variables instead.
+LEFT_OUT = '-n 2 --assert=plain --showlocals -m "not any_python and not clients and not live and not browser and not slow"'
 for version in TESTED:
     name = f"py{version[0]}{version[1]}"
     if name != PYTHON:

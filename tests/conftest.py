@@ -1,10 +1,12 @@
-"""What all tests share: settings of hypothesis, and reports that survive their way from a worker."""
+"""What all tests share: settings of hypothesis, marks by folder, and reports that survive their way from a worker."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
+import marks
 import pytest
 from hypothesis import settings
 from needles.plugin import NeedlePlugin
@@ -27,6 +29,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--needles"):
         config.pluginmanager.register(NeedlePlugin(config), "needles")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_left_out = collection_path.name.startswith("test_") and not marks.may_be_chosen(collection_path, config.option.markexpr)
+    return True if is_left_out else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in marks.of_folder(item.path):
+            item.add_marker(mark)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -371,6 +371,7 @@ def _write_many_with(file: SharedFile, name: int) -> None:
 
 
 @pytest.mark.parametrize("inherited", [False, True], ids=["opened-by-each", "opened-before-the-fork"])
+@pytest.mark.any_python
 def test_processes_share_the_file_and_lose_no_line_when_it_is_turned_over(tmp_path: Path, inherited: bool) -> None:
     context = multiprocessing.get_context("fork")
     if inherited:  # as workers have it

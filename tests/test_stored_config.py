@@ -115,6 +115,7 @@ def test_a_text_that_cannot_be_written_is_named_and_changes_nothing(layout: Layo
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it happens", "after it happened"])
 @pytest.mark.parametrize("then", [full, die], ids=["error", "death"])
+@pytest.mark.any_python
 def test_at_every_step_it_is_the_old_pair_or_the_new_one(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, then: Callable[[], object], after: bool
 ) -> None:

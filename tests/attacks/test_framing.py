@@ -115,6 +115,7 @@ class AccessLog(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+@pytest.mark.any_python
 def test_nothing_smuggled_reaches_the_application_and_none_of_it_makes_it_stumble(tmp_path: Path) -> None:
     layout, settings = Layout(tmp_path), ServerSettings(extra_index_url="")
     layout.prepare()

@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 TOOLS = "PYWHARF_TEST_TOOLS"  # the folder where what tests fetch is kept
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m browser` looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("browser")
-
-
 def _missing(reason: str) -> NoReturn:
     """The automatic check installs what these tests need (`.ci/run`), so that there nothing may be missing."""
     if "CI" in os.environ:

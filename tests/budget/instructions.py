@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 BARE = "bare"
 WARM = 10  # requests before those that are counted
 COUNTED = 20
+READY = "ready\n"
 TAKES = 600  # seconds at most; a program runs some thirty times slower so
 
 Once = Callable[[], object]
@@ -55,17 +56,33 @@ def count() -> dict[str, float]:
         raise CannotCount("there is no valgrind")
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told"
-        command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={told}", "--dump-before=getloadavg"]
-        command += [sys.executable, "-m", "budget.instructions"]
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        child = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={told}", "--dump-before=getloadavg", "--instr-atstart=no"]
         try:
-            done = subprocess.run(command, cwd=folder, env=child, capture_output=True, text=True, timeout=TAKES, check=True)
+            kinds = _run([*command, sys.executable, "-m", "budget.instructions"], Path(folder))
         except (OSError, subprocess.SubprocessError) as error:
             raise CannotCount(f"valgrind: {getattr(error, 'stderr', '') or error}"[-2000:]) from error
-        kinds = done.stdout.split()
         parts = [total(told.with_name(f"told.{part}").read_text(encoding="utf-8")) for part in range(1, 2 * len(kinds) + 1)]
     return dict(zip(kinds, [instructions / COUNTED for instructions in parts[1::2]], strict=True))
+
+
+def _run(command: list[str], folder: Path) -> list[str]:
+    """Run `main` below; the kinds that it counted. Until it is ready nothing is counted: that would take most of the time."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    child = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    with (folder / "said").open("w+", encoding="utf-8") as said:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=folder, env=child, stdin=pipe, stdout=pipe, stderr=said, text=True) as running:
+            try:
+                assert running.stdout is not None
+                if running.stdout.readline() == READY:
+                    subprocess.run(["callgrind_control", "--instr=on", str(running.pid)], capture_output=True, timeout=TAKES, check=True)
+                    told, _ = running.communicate(READY, timeout=TAKES)
+                    if running.returncode == 0:
+                        return told.split()
+            finally:
+                running.kill()
+        said.seek(0)
+        raise CannotCount(f"valgrind: {said.read()[-2000:]}")
 
 
 def total(text: str) -> int:
@@ -89,7 +106,10 @@ def main() -> None:
         (Path(folder) / "log").mkdir()
         logs.set_up(Path(folder) / "log", debug=False)
         with read_path.served(Path(folder) / "root", names=5) as served:
-            for kind, once in _kinds(served).items():
+            kinds = _kinds(served)
+            print(READY, end="", flush=True)
+            input()
+            for kind, once in kinds.items():
                 for _ in range(WARM):
                     once()
                 gc.collect()

@@ -223,6 +223,7 @@ def test_it_serves_until_it_is_told_to_stop_and_ends_in_order(tmp_path: Path, st
     assert open_to_others == []
 
 
+@pytest.mark.any_python
 def test_sighup_reads_the_configuration_again_and_keeps_what_runs_where_it_is_wrong(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[old]\ntype = "file_system"\nread_secret = "read-it-all"\n')
@@ -254,6 +255,7 @@ def test_sighup_reads_the_configuration_again_and_keeps_what_runs_where_it_is_wr
     assert "hunter22" not in error.read_text()
 
 
+@pytest.mark.any_python
 def test_a_unix_socket_is_served_in_place_of_a_port_and_is_gone_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "wharf.sock"
     with server_process(tmp_path, "server", str(tmp_path / "root"), "--unix_socket", str(path), "--workers", "1") as (process, out, error):
@@ -275,6 +277,7 @@ def test_a_unix_socket_is_served_in_place_of_a_port_and_is_gone_at_the_end(tmp_p
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="looks at /proc")
+@pytest.mark.any_python
 def test_a_secret_given_in_the_environment_is_in_no_argv_and_in_no_output(tmp_path: Path) -> None:
     config = '[team]\ntype = "file_system"\nread_secret = "needle-in-hay"\n'
     variables = {

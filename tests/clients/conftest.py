@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,28 +11,20 @@ import pytest
 from pywharf.testing.live_server import LiveServer, live_server, live_server_options
 
 from .projects import Built, Project, build_all
-from .toolbox import FOLDER, Toolbox
+from .toolbox import FOLDER, NAME, Toolbox
 from .workplace import Workplace
 
 __all__ = ["live_server", "live_server_options"]  # fixtures
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m clients` looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("clients")
-
-
 @pytest.fixture(scope="session")
 def toolbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
     """Kept where PYWHARF_TEST_TOOLS says, or with what tox keeps, or with what pytest keeps; else for this run."""
-    name = f"clients-{sys.version_info[0]}.{sys.version_info[1]}"
     kept = os.environ.get(FOLDER) or os.environ.get("TOX_WORK_DIR")
     if kept:
-        return Toolbox(Path(kept, name))
+        return Toolbox(Path(kept, NAME))
     cache: pytest.Cache | None = getattr(request.config, "cache", None)  # pytest can be told to keep nothing
-    return Toolbox(cache.mkdir(name) if cache else tmp_path_factory.mktemp(name))
+    return Toolbox(cache.mkdir(NAME) if cache else tmp_path_factory.mktemp(NAME))
 
 
 @pytest.fixture(scope="session")

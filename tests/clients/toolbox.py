@@ -34,7 +34,8 @@ TOOLS: dict[str, Sequence[str]] = {
     "builders": ("build", *BUILD_BACKENDS),
 }
 WEEK = 7 * 24 * 3600
-FOLDER = "PYWHARF_TEST_TOOLS"  # the environment variable that names the folder
+NAME = f"clients-{sys.version_info[0]}.{sys.version_info[1]}"  # of the folder they are in
+FOLDER = "PYWHARF_TEST_TOOLS"  # the environment variable that names the folder around it
 OFFLINE = "PYWHARF_TEST_OFFLINE"  # set: what cannot be fetched is skipped instead of failing
 
 

@@ -11,12 +11,16 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from faults.upload_once import open_repository, upload
@@ -31,7 +35,7 @@ CHANGING = (
     "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat", "utimensat", "sendfile", "copy_file_range",
 )  # fmt: skip
 DRIVER = Path(__file__).with_name("upload_once.py")
-ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0"}  # the same calls in every run; the first one leaves the byte code for the others
+ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0"}  # the same calls in every run
 # At each call a kill and an error. The others are handled as that error is: in the ordinary run each comes at every fourth call.
 OTHERS = ("error=ENOSPC", "error=EROFS")
 FAULTS = [
@@ -40,6 +44,7 @@ FAULTS = [
     *(pytest.param(fault, 0, 1, id=f"{fault}-all", marks=pytest.mark.slow) for fault in OTHERS),
 ]
 WORKERS = 2
+PATIENCE = 60  # seconds for one upload, and for a tracer to take hold of it
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,47 @@ def changes_a_file(call: str, line: str) -> bool:
     return call != "openat" or "O_CREAT" in line or "O_TRUNC" in line
 
 
-def strace(*arguments: str, root: Path, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["strace", "-f", *arguments, sys.executable, str(DRIVER), str(root), str(file)],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+class Uploader:
+    """A process that has imported everything, and forks one for each upload."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(DRIVER)]
+        self._driver = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def upload(self, root: Path, file: Path, *tracing: str) -> str:
+        """What the upload of `file` into `root` said. tracing: the words for strace; without any, nobody looks on."""
+        assert self._driver.stdin is not None
+        assert self._driver.stdout is not None
+        output = root.with_name(f"{root.name}.said")
+        self._driver.stdin.write(json.dumps([str(root), str(file), str(output)]) + "\n")
+        self._driver.stdin.flush()
+        pid = int(self._driver.stdout.readline())
+        tracer = subprocess.Popen(["strace", "-f", "-p", str(pid), *tracing], stderr=subprocess.PIPE, text=True) if tracing else None
+        try:
+            if tracer:
+                wait_until_traced(pid, tracer)
+            os.kill(pid, signal.SIGCONT)
+            if tracer:
+                tracer.communicate(timeout=PATIENCE)
+        finally:
+            if tracer and tracer.poll() is None:
+                tracer.kill()
+                os.kill(pid, signal.SIGKILL)
+                tracer.communicate()
+        assert self._driver.stdout.readline(), "the process that forks has ended"
+        return output.read_text()
+
+    def close(self) -> None:
+        self._driver.communicate(timeout=PATIENCE)
+
+
+def wait_until_traced(pid: int, tracer: subprocess.Popen[str]) -> None:
+    """Until then the process is stopped, so that its first call is counted too."""
+    end = time.monotonic() + PATIENCE
+    while f"TracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{pid}/status").read_text():
+        assert tracer.poll() is None, f"strace ended: {tracer.communicate()[1]}"
+        assert time.monotonic() < end, "strace does not take hold of the process"
+        time.sleep(0.002)
 
 
 def can_trace() -> bool:
@@ -85,13 +126,29 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, wheels: list[Path]) -> Path:
+def uploaders() -> Iterator[SimpleQueue[Uploader]]:
+    """One for each thread."""
+    idle: SimpleQueue[Uploader] = SimpleQueue()
+    with ExitStack() as until_all_have_ended:
+        for _ in range(WORKERS):
+            idle.put(uploader := Uploader())
+            until_all_have_ended.callback(uploader.close)
+        yield idle
+
+
+def upload_by(uploaders: SimpleQueue[Uploader], root: Path, file: Path, *tracing: str) -> str:
+    uploader = uploaders.get()
+    try:
+        return uploader.upload(root, file, *tracing)
+    finally:
+        uploaders.put(uploader)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, wheels: list[Path], uploaders: SimpleQueue[Uploader]) -> Path:
     """A ROOT in which `before` is."""
     root = tmp_path_factory.mktemp("template") / "root"
-    run = subprocess.run(
-        [sys.executable, str(DRIVER), str(root), str(wheels[0])], env=ENVIRONMENT, check=True, capture_output=True, text=True
-    )
-    assert run.stdout == "BEGIN\nACK\n", run.stdout
+    assert upload_by(uploaders, root, wheels[0]) == "BEGIN\nACK\n"
     # The time of the last sync is written when its second is over: in the future, it is not, and all runs make the same calls.
     ahead = time.time() + 86400
     os.utime(root / "index" / "local.synced", (ahead, ahead))
@@ -99,13 +156,12 @@ def template(tmp_path_factory: pytest.TempPathFactory, wheels: list[Path]) -> Pa
 
 
 @pytest.fixture(scope="module")
-def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: list[Path]) -> list[Point]:
+def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: list[Path], uploaders: SimpleQueue[Uploader]) -> list[Point]:
     """Every call of an undisturbed upload that changes a file."""
     folder = tmp_path_factory.mktemp("trace")
     root, trace = folder / "root", folder / "trace"
     shutil.copytree(template, root, symlinks=True)
-    run = strace("-o", str(trace), "-e", f"trace={','.join(CHANGING)}", root=root, file=wheels[1])
-    assert run.stdout == "BEGIN\nACK\n", run.stdout + run.stderr
+    assert upload_by(uploaders, root, wheels[1], "-o", str(trace), "-e", f"trace={','.join(CHANGING)}") == "BEGIN\nACK\n"
     found, seen, begun = [], dict.fromkeys(CHANGING, 0), False
     for line in trace.read_text().splitlines():
         match = re.match(r"\d+\s+(\w+)\((.*)", line)
@@ -123,20 +179,20 @@ def points(tmp_path_factory: pytest.TempPathFactory, template: Path, wheels: lis
 
 @pytest.mark.parametrize(("fault", "first", "step"), FAULTS)
 def test_a_fault_at_any_step_loses_nothing_acknowledged_and_shows_nothing_refused(
-    fault: str, first: int, step: int, points: list[Point], template: Path, wheels: list[Path], tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    fault: str, first: int, step: int, points: list[Point], template: Path, wheels: list[Path], uploaders: SimpleQueue[Uploader],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     def disturb(at: int) -> tuple[Point, str, str]:
         point, root, trace = points[at], tmp_path / f"root{at}", tmp_path / f"trace{at}"
         shutil.copytree(template, root, symlinks=True)
         tracing = ("-o", str(trace), "-e", f"trace=write,{point.call}", "-e", f"inject={point.call}:{fault}:when={point.nth}")
-        run = strace(*tracing, root=root, file=wheels[1])
+        output = upload_by(uploaders, root, wheels[1], *tracing)
         _, begun, upload_trace = trace.read_text().partition("BEGIN")
         assert begun, f"{point}: the fault came before the upload"
         calls = [line for line in upload_trace.splitlines() if f"{point.call}(" in line]
         met = calls[-1] if "KILL" in fault else next((line for line in calls if "(INJECTED)" in line), "nothing")
         assert changes_a_file(point.call, met), f"{point}: another call was met: {met}"
-        said = run.stdout.replace("BEGIN\n", "").strip()
+        said = output.replace("BEGIN\n", "").strip()
         died = "an error that is none of pywharf's own" if not said and "KILL" not in fault else ""
         return point, said, died or look_at(root, said, wheels)
 

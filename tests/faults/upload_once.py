@@ -1,14 +1,19 @@
-"""One upload into ROOT, in one thread, with marks that a tracer can see: run by test_every_step_of_an_upload.py.
+"""Uploads into one ROOT each, in one thread, with marks that a tracer can see: run by test_every_step_of_an_upload.py.
 
-python upload_once.py ROOT FILE; prints BEGIN, then one of ACK, REFUSED reason, UNKNOWN reason.
-Without FILE it only makes ROOT ready, so that the traced run does nothing but the upload.
+Each line of standard input is a JSON list [ROOT, FILE, OUTPUT]. For it a process is forked, which stops itself until somebody continues it;
+then it writes BEGIN into OUTPUT, uploads FILE, and writes one of ACK, REFUSED reason, UNKNOWN reason. Its number is printed
+when it has stopped, and again when it has ended. Forked, because to import the repository takes many times as long as to upload.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import json
 import os
+import signal
 import sys
+import traceback
 from pathlib import Path
 
 from pywharf.api.upload import UploadForm
@@ -58,14 +63,32 @@ def upload(repository: Repository, path: Path, secret: str = "w") -> str:
     return "ACK"
 
 
-def main(root: str, *files: str) -> None:
+PR_SET_PTRACER, ANYBODY = 0x59616D61, -1  # from <linux/prctl.h>; where the kernel does not know it, nobody need be let
+
+
+def upload_when_continued(root: str, file: str, output: str) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_long(ANYBODY), 0, 0, 0)
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 1)
+    os.kill(os.getpid(), signal.SIGSTOP)
     repository = open_repository(Path(root))
-    for file in files:
-        os.write(1, b"BEGIN\n")
-        outcome = upload(repository, Path(file))
-        os.write(1, outcome.encode() + b"\n")
-    os._exit(0)  # what happens at the end of a process is not the upload
+    os.write(1, b"BEGIN\n")
+    os.write(1, upload(repository, Path(file)).encode() + b"\n")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                upload_when_continued(*json.loads(line))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(0)  # what happens at the end of a process is not the upload
+        for until in (os.WUNTRACED, 0):
+            os.waitpid(pid, until)
+            print(pid, flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

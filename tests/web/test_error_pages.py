@@ -141,6 +141,7 @@ def test_trouble_below_is_a_page_that_says_when_to_come_back(client: Client, rep
     assert shown(answer.text) == str(trouble)
 
 
+@pytest.mark.any_python
 def test_too_many_guesses_are_a_page(app: object) -> None:
     for number in range(62):
         answer = Client(app, basic("local", f"guess {number}")).get("/simple/", NAVIGATES)  # type: ignore[arg-type]

@@ -91,6 +91,7 @@ def test_a_secret_that_cannot_be_asked_about_changes_nothing(client: Client, rep
     assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
 
 
+@pytest.mark.any_python
 def test_guesses_are_counted_here_as_everywhere(app: App, repository: FakeRepository) -> None:
     for _ in range(60):
         Client(app, basic("local", "guess")).get("/health/")

@@ -19,6 +19,8 @@ from pywharf.wharf import Wharf
 from .browser import NAVIGATES, Browser
 from .client import Answer, Client, basic
 
+pytestmark = pytest.mark.any_python
+
 CONFIG = '[local]\ntype = "file_system"\nread_secret = "read"\nwrite_secret = "write"\n'
 WHEEL = make_wheel("demo", "1.0")
 

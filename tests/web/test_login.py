@@ -163,6 +163,7 @@ def test_the_form_that_came_back_can_be_sent_again(browser: Browser) -> None:
     assert leads_to(browser.send_login("local", READ, PAGE)) == (303, PAGE)
 
 
+@pytest.mark.any_python
 def test_guesses_in_the_form_count_like_all_others(app: App, clock: Clock) -> None:
     browser = Browser(app)
     browser.get("/login/")
@@ -184,6 +185,7 @@ def test_guesses_in_the_form_count_like_all_others(app: App, clock: Clock) -> No
     assert Browser(app, "192.0.2.77").log_in("local", WRITE).status == 303
 
 
+@pytest.mark.any_python
 def test_a_session_is_served_while_its_address_is_throttled(app: App) -> None:
     browser = Browser(app)
     browser.log_in("local", READ)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from plugins.github.hosted import Hosted
@@ -13,13 +12,6 @@ from plugins.github.hosted import Hosted
 from pywharf.testing.git_server import GitServer, git_server
 
 __all__ = ["git_server"]
-
-
-@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("any_python")
 
 
 @pytest.fixture(scope="module")

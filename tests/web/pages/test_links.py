@@ -11,6 +11,8 @@ from pywharf.testing.distributions import make_wheel
 
 from .site import Site
 
+pytestmark = pytest.mark.any_python
+
 NAMED = {"project": "demo", "version": "1.0", "filename": "demo-1.0-py3-none-any.whl", "name": "pywharf.css"}
 
 

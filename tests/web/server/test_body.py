@@ -57,6 +57,7 @@ def test_no_more_memory_is_set_aside_than_a_piece_of_it_needs() -> None:
     assert connected.most == PIECE
 
 
+@pytest.mark.any_python
 def test_a_body_of_empty_lines_costs_no_more_than_its_size() -> None:
     body = Body(Connected(b"\n" * 1_000_000, 1_000_000), 1_000_000, PACE, expected=False)
     began = time.process_time()

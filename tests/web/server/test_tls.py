@@ -101,6 +101,7 @@ def test_clients_that_are_mute_or_stop_in_the_middle_hold_up_nobody(address: str
             assert get(address, trusting) == (200, b"hello")
 
 
+@pytest.mark.any_python
 def test_a_handshake_that_is_not_finished_in_time_ends(address: str) -> None:
     raw = Raw(address)
     raw.send(b"\x16\x03\x01")
@@ -110,6 +111,7 @@ def test_a_handshake_that_is_not_finished_in_time_ends(address: str) -> None:
     assert time.monotonic() - began < SOON
 
 
+@pytest.mark.any_python
 def test_a_head_that_is_not_finished_in_time_is_refused(address: str, trusting: ssl.SSLContext) -> None:
     with (
         socket.create_connection(address.split(":"), timeout=SOON) as plain,
