@@ -30,7 +30,8 @@ from pywharf.testing.uploads import basic_auth, upload_form
 from pywharf.web.app import App, make_app
 from pywharf.wharf import Wharf
 
-CONFIG = '[local]\ntype = "file_system"\nread_secret = "read-it"\nwrite_secret = "write-it"\n'
+# No look at the storage but at need: how many there are would depend on how long it all takes.
+CONFIG = '[local]\ntype = "file_system"\nread_secret = "read-it"\nwrite_secret = "write-it"\nsync_index_interval = 86400.0\n'
 FILES = 40
 NAMES = 300
 WHEEL = f"demo-1.{FILES - 1}-py3-none-any.whl"

@@ -24,7 +24,7 @@ import bottle
 import cheroot.server
 import cheroot.wsgi
 
-from pywharf import logs
+from pywharf import log_gathering, logs
 from pywharf.web.server.connection import Connection
 from pywharf.web.server.run import Server
 
@@ -99,6 +99,7 @@ def total(text: str) -> int:
 def main() -> None:
     """Answer requests of each kind; before and behind those that are counted callgrind is made to begin a new part."""
     sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the log goes there until the end
+    log_gathering.MOMENT = TAKES  # its lines are written when a kind is done: how often else would depend on how fast this machine is
     from budget.counting import load_read_path
 
     read_path = load_read_path()
@@ -113,7 +114,7 @@ def main() -> None:
                 for _ in range(WARM):
                     once()
                 gc.collect()
-                _flush_log()  # its lines are written together: those of another kind are not to be counted here
+                _flush_log()
                 os.getloadavg()
                 for _ in range(COUNTED):
                     once()
