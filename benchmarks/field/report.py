@@ -10,7 +10,8 @@ from benchmarks.field.svg import bar_chart
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = DOCS / "explanation" / "figures.md"
-BEGIN, END = "<!-- a run of benchmarks/field: begin -->", "<!-- a run of benchmarks/field: end -->"
+BEGIN, END = ("<!-- a run of benchmarks/field, size {}: " + place + " -->" for place in ("begin", "end"))
+CHARTED = "M"  # the size whose charts are shown; of the others there are tables
 DRAWN = ("project", "root", "wheel", "download_1", "upload_1", "start", "rss", "pip", "uv")
 
 
@@ -42,17 +43,21 @@ def draw(results: Results, folder: Path) -> list[str]:
 
 
 def put_into_docs(results: Results, docs: Path = DOCS) -> None:
-    """Put the charts beside the documentation's images, and the tables between the marks of its page. Raises ValueError without marks."""
+    """Put the tables between the marks that the documentation's page has for this size, and the charts of size M beside its images.
+
+    Raises ValueError without marks.
+    """
     page = docs / "explanation" / "figures.md"
-    drawn = draw(results, docs / "images")
+    drawn = draw(results, docs / "images") if results.size == CHARTED else []
     charts = "\n".join(f"![{BY_NAME[name[6:-4]].title.replace('`', '')}](../images/{name})\n" for name in drawn)
-    page.write_text(between_marks(page.read_text(encoding="utf-8"), f"{report(results)}\n\n{charts}"), encoding="utf-8")
+    page.write_text(between_marks(page.read_text(encoding="utf-8"), f"{report(results)}\n\n{charts}", results.size), encoding="utf-8")
 
 
-def between_marks(text: str, new: str) -> str:
+def between_marks(text: str, new: str, size: str) -> str:
     """The text with what stands between the marks replaced. Raises ValueError where they are missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    mark, end_mark = BEGIN.format(size), END.format(size)
+    before, begin, rest = text.partition(mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise ValueError(f"the page has no place for tables: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n\n{new.strip()}\n\n{END}{after}"
+        raise ValueError(f"the page has no place for tables: {mark} ... {end_mark}")
+    return f"{before}{mark}\n\n{new.strip()}\n\n{end_mark}{after}"

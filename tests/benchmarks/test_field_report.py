@@ -196,7 +196,8 @@ def test_the_documentation_takes_a_run_between_its_marks_and_keeps_the_rest(resu
     (tmp_path / "explanation").mkdir()
     (tmp_path / "images").mkdir()
     page = tmp_path / "explanation" / "figures.md"
-    page.write_text(f"Before.\n\n{report.BEGIN}\n\nOld.\n\n{report.END}\n\nAfter.\n")
+    marks = {size: f"{report.BEGIN.format(size)}\n\nOld {size}.\n\n{report.END.format(size)}" for size in ("M", "L")}
+    page.write_text(f"Before.\n\n{marks['M']}\n\nBetween.\n\n{marks['L']}\n\nAfter.\n")
 
     report.put_into_docs(results, tmp_path)
     report.put_into_docs(results, tmp_path)
@@ -204,18 +205,20 @@ def test_the_documentation_takes_a_run_between_its_marks_and_keeps_the_rest(resu
     text = page.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("\n\nAfter.\n")
-    assert "Old." not in text
+    assert "Old M." not in text
+    assert "Old L." in text
     assert text.count(results.table()) == 1
     assert (tmp_path / "images" / "field-project.svg").exists()
 
 
-def test_the_real_page_has_a_place_for_a_run() -> None:
-    assert "new tables" in report.between_marks(report.PAGE.read_text(encoding="utf-8"), "new tables")
+@pytest.mark.parametrize("size", ["M", "L", "XL"])
+def test_the_real_page_has_a_place_for_a_run(size: str) -> None:
+    assert "new tables" in report.between_marks(report.PAGE.read_text(encoding="utf-8"), "new tables", size)
 
 
 def test_a_page_without_marks_is_left_alone() -> None:
     with pytest.raises(ValueError, match="no place"):
-        report.between_marks("A page.", "new")
+        report.between_marks("A page.", "new", "M")
 
 
 def test_a_process_counts_with_its_descendants() -> None:
