@@ -26,6 +26,8 @@ def make_folder(folder: Path, *, lasting: bool = True) -> None:
     at = folder
     while not os.path.isdir(at):
         missing.append(at)
+        if at == at.parent:
+            os.stat(at)  # raises, and says why not even this can be looked at
         at = at.parent
     for one in reversed(missing):
         try:

@@ -245,6 +245,25 @@ def test_what_is_in_the_way_of_a_folder_is_an_error_and_not_passed_over(tmp_path
         make_folder(tmp_path / "folder")
 
 
+def test_where_not_even_the_working_folder_can_be_looked_at_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user who was given another one's: the search for a parent that is there comes to its end."""
+    asked: list[object] = []
+
+    def closed(path: object) -> bool:
+        asked.append(path)
+        assert len(asked) < 10
+        return False
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patching:
+        patching.setattr(os.path, "isdir", closed)
+        patching.setattr(os, "stat", refuse)
+        with pytest.raises(PermissionError):
+            make_folder(Path("a", "b"))
+
+
 # --- locks ---------------------------------------------------------------------------------------------------------
 
 

@@ -131,6 +131,8 @@ class Audit:
                 if not self._is_named(here):
                     continue  # somebody renamed it while this thread waited
                 end = _write(file, line)
+                if self._lasting[:2] == here and self._lasting[2] > end - len(line):
+                    self._lasting = (0, 0, 0)  # it was emptied, or is a new file that was given the inode of the one that is gone
                 self._written = (*here, end)
                 fcntl.flock(file, fcntl.LOCK_UN)  # others may write while this one waits for the disk
                 try:

@@ -192,6 +192,20 @@ def test_a_file_that_was_renamed_is_followed_by_a_new_one(audit: Audit, path: Pa
     assert len(lines(path)) == len(lines(path.with_name("local.2026-11.jsonl"))) == 1
 
 
+def test_a_file_that_has_the_number_of_one_that_is_gone_is_made_to_last_as_any_new_one(
+    audit: Audit, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems give a removed file's inode to the next one; a file that was emptied in its place looks the same."""
+    for _ in range(2):
+        audit.record(YANK, SOMEBODY)
+    os.truncate(path, 0)
+    syncing = troubled(monkeypatch, "fsync")
+
+    audit.record(YANK, SOMEBODY)
+
+    assert syncing.calls == 2  # of the line, and of the folder with its name
+
+
 def test_where_no_line_can_be_written_nothing_is_to_be_changed(audit: Audit, path: Path) -> None:
     path.mkdir(parents=True)
 

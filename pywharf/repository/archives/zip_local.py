@@ -76,7 +76,10 @@ def _local_header(file: IO[bytes], offset: int, name: bytes) -> LocalHeader | No
     """name: as the directory has it; it is kept in place of another copy of the same."""
     if offset >= 1 << 62:  # beyond what a file can be asked for
         return None
-    file.seek(offset)
+    try:
+        file.seek(offset)
+    except OSError:  # beyond what a file has on this file system; no trouble of the disk, which is not asked
+        return None
     fixed = file.read(_LOCAL.size)
     if len(fixed) < _LOCAL.size or not fixed.startswith(LOCAL_SIGNATURE):
         return None
@@ -102,7 +105,10 @@ def _read_descriptor(file: IO[bytes], header: LocalHeader, offset: int) -> tuple
     if offset >= 1 << 62:
         return None
     form = _descriptor_of(header)
-    file.seek(offset)
+    try:
+        file.seek(offset)
+    except OSError:  # as in _local_header
+        return None
     data = file.read(form.size)
     if len(data) < form.size or not data.startswith(DESCRIPTOR_SIGNATURE):
         return None

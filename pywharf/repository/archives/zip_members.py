@@ -41,10 +41,13 @@ class ZipArchive:
     def _file(self) -> IO[bytes]:
         """The file; one that is small is read at once, since the checks go through it again and again."""
         file = self._path.open("rb", buffering=0)
-        if os.fstat(file.fileno()).st_size > SMALL:
-            return io.BufferedReader(file, READ_BYTES)
-        with file:
-            return io.BytesIO(file.read(SMALL))
+        size = os.fstat(file.fileno()).st_size
+        if size <= SMALL:
+            if len(data := file.read(size)) == size:
+                file.close()
+                return io.BytesIO(data)
+            file.seek(0)  # some file systems give less at a time
+        return io.BufferedReader(file, READ_BYTES)
 
     def close(self) -> None:
         if "_file" in self.__dict__:

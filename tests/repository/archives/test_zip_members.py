@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,26 @@ def test_an_archive_is_the_same_from_memory_and_from_the_disk(archive: ZipArchiv
         assert archive.read("demo/data.bin") == bytes(range(256)) * 500
         assert [member.entry.text for member in archive.members] == list(archive.digests) == archive.names
         assert archive.directory.file_bytes == archive.directory.end.end
+
+
+class Dribbling(io.FileIO):
+    """A file on a network: what it gives at a time may be less than was asked for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(100 if size is None or size < 0 else min(size, 100))
+
+
+class OnANetwork(type(Path())):  # type: ignore[misc]
+    def open(self, *arguments: object, **options: object) -> Dribbling:
+        return Dribbling(self)
+
+
+def test_an_archive_that_comes_in_pieces_is_read_whole(tmp_path: Path) -> None:
+    wheel = make_wheel("demo", "1.0", files={"demo/__init__.py": "x = 1"})
+    (tmp_path / wheel.filename).write_bytes(wheel.data)
+
+    with ZipArchive(OnANetwork(tmp_path / wheel.filename)) as archive:
+        assert archive.read("demo/__init__.py") == b"x = 1"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to tell what is open")

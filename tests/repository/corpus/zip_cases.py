@@ -34,6 +34,12 @@ def changed(**changes: Any) -> Make:
     return lambda: archive(wheel(changed={"METADATA": changes}))
 
 
+def beyond(offset: int) -> Make:
+    """A large wheel, which is not held in memory, one of whose members is said to be out of any file system's reach."""
+    there = {"entry": {"offset": UNSAID}, "entry_extra": zip64(offset)}
+    return lambda: archive(wheel(Piece("zeros.bin", ZEROS, STORED), changed={"METADATA": there}))
+
+
 def plain() -> bytes:
     return archive(wheel())
 
@@ -166,6 +172,8 @@ ZIPS = [
     refused("zip_headers_agree", "another-size-in-the-header", changed(local={"size": 1})),
     refused("zip_headers_agree", "another-compressed-size-in-the-header", changed(local={"compressed": 1})),
     refused("zip_headers_agree", "no-member-where-it-is-said", changed(entry={"offset": 3})),
+    refused("zip_headers_agree", "no-member-where-no-file-reaches", beyond(1 << 50)),
+    refused("zip_headers_agree", "no-member-where-no-number-reaches", beyond((1 << 64) - 1)),
     refused("zip_descriptors_agree", "stored-with-its-size-behind", changed(method=STORED, descriptor="<4s3L")),
     refused("zip_descriptors_agree", "size-behind-that-lies", changed(descriptor="<4s3L", described={"size": 1})),
     refused("zip_descriptors_agree", "checksum-behind-that-lies", changed(descriptor="<4s3L", described={"crc": 1})),
