@@ -35,6 +35,7 @@ STEP = 50  # projects that are written in one transaction, which readers wait fo
 BREATH = 0.005  # seconds between two of them, in which readers get their turn
 CROWDED = 1.5  # times as long as its work a step may take; where it takes longer, somebody else has work to do
 YIELD = 4.0  # times as long as such a step is the rest behind it: those others are answering requests
+LONGEST_REST = 5.0  # seconds: it may have waited for another process, or for a disk, and readers wait for what is not written yet
 MOST_RELEASES = 100_000  # that can be asked for by time
 
 _LAST = "~"  # comes after every name of a project
@@ -246,7 +247,7 @@ def rest_after(took: float, worked: float) -> float:
 
     A large catalogue takes minutes of work, in a process that has Python's lock for one thread at a time.
     """
-    return BREATH if took <= CROWDED * worked + BREATH else YIELD * took
+    return BREATH if took <= CROWDED * worked + BREATH else min(YIELD * took, LONGEST_REST)
 
 
 def _summary(row: Row) -> ProjectSummary:

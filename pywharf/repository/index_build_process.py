@@ -54,7 +54,8 @@ def build(file: Path, names: NamesSeen, spool: int, orders: Orders, alive: Calla
 
     Raises OSError, sqlite3.Error, EOFError, and what `alive` does; then the file is good for nothing.
     """
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as db:
+    address = f"{file.absolute().as_uri()}?mode=rw"  # a file that was swept away is not made anew, with whatever rights
+    with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
         for setting in ("journal_mode = MEMORY", "synchronous = OFF", f"cache_size = -{CACHE}", "threads = 1"):
             db.execute(f"PRAGMA {setting}").fetchall()
         fill(db, names.read())

@@ -24,7 +24,6 @@ from types import TracebackType
 from pywharf.backend.interface import Cursor
 from pywharf.files import locked, open_lock, try_lock
 from pywharf.repository import index_build_process
-from pywharf.repository.index_builds import remove
 from pywharf.repository.index_file import IndexFile, writing
 from pywharf.repository.index_spool import IndexSpool
 
@@ -134,7 +133,10 @@ class IndexBuilding:
     def _start(self, build: Path) -> subprocess.Popen[bytes]:
         spool = self._spool.descriptor
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        folders = [Path(__file__).absolute().parents[2], *(os.path.abspath(folder) for folder in sys.path if folder)]
+        folders = [os.path.abspath(folder) for folder in sys.path if folder]
+        ours = str(Path(__file__).absolute().parents[2])
+        if ours not in folders:  # else in its place: what is installed beside us must not hide modules of Python's own
+            folders.insert(0, ours)
         environment |= {"PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, on a module of ours
             [sys.executable, "-m", index_build_process.__name__, build.absolute(), self._names.absolute(), str(spool)],
@@ -209,7 +211,7 @@ class IndexBuilding:
             self._let_go()
         if self._build is not None:
             with contextlib.suppress(OSError):
-                remove(self._build)
+                self._file.builds.discard(self._build)  # it is shown where only the rest of `show` failed
             self._build = None
 
     def _let_go(self) -> None:

@@ -37,16 +37,25 @@ class IndexBuilds:
         os.rename(link, self._path)
         self.sweep()
 
+    def discard(self, build: Path) -> None:
+        """Remove a build, unless it is shown by now. Raises OSError."""
+        if self._link() != build.name:
+            remove(build)
+
     def sweep(self) -> None:
         """Remove every build but the one that is shown: those before it, and what somebody left behind who died. Raises OSError."""
-        try:
-            shown = os.readlink(self._path)
-        except FileNotFoundError:
-            shown = ""
+        shown = self._link()
         beginning = f"{self._path.stem}@"
         for name in os.listdir(self._path.parent):
             if name.startswith(beginning) and not (shown and name.startswith(shown)):
                 remove(self._path.with_name(name))
+
+    def _link(self) -> str:
+        """The name of the build that is shown, "" where none is. Raises OSError."""
+        try:
+            return os.readlink(self._path)
+        except FileNotFoundError:
+            return ""
 
 
 def remove(build: Path) -> None:

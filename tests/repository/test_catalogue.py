@@ -194,6 +194,7 @@ def test_the_thread_gives_way_where_others_want_to_work() -> None:
     assert rest_after(took=0.101, worked=0.1) == catalogue_module.BREATH
     assert rest_after(took=0.3, worked=0.1) > 1.0
     assert rest_after(took=0.0002, worked=0.0) == catalogue_module.BREATH  # nothing was to be done
+    assert rest_after(took=9.0, worked=0.1) <= 5.0  # it waited for another process: what that wrote is not all there is
 
 
 def test_what_a_reset_no_longer_has_is_forgotten(index: LocalIndex, catalogue: Catalogue) -> None:

@@ -111,6 +111,13 @@ def test_it_ends_and_leaves_nothing_when_nobody_tells_it_any_more(tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_that_was_swept_away_before_it_began_is_not_made_again_for_others_to_read(tmp_path: Path) -> None:
+    with tempfile.TemporaryFile() as spool, pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        build(tmp_path / "swept.sqlite", NamesSeen(tmp_path / "names"), spool.fileno(), Orders(io.BytesIO(b'"here"\n')), lambda: None)
+
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("order", [b"100\n", b"nonsense\n"])
 def test_what_it_cannot_do_is_its_last_word_and_leaves_nothing(tmp_path: Path, order: bytes) -> None:
     file = IndexBuilds(tmp_path / "local.sqlite").make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -20,6 +21,7 @@ from pywharf.errors import IndexNotReady
 from pywharf.files import locked, open_lock, try_lock
 from pywharf.repository import index_building
 from pywharf.repository.index_building import IndexBuilding
+from pywharf.repository.index_builds import IndexBuilds
 from pywharf.repository.local_index import LocalIndex
 
 from .building import MANY, Processes, is_whole, lies_there, many, reset
@@ -118,6 +120,35 @@ def test_a_disk_without_room_is_told_as_ever(index: LocalIndex, tmp_path: Path, 
 
     assert not index.is_ready()
     assert lies_there(tmp_path) == []
+
+
+def test_what_is_shown_stays_where_the_one_before_cannot_be_swept_away(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_descriptor_left(self: IndexBuilds) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Too many open files"):
+        reset(index, many(lambda: patch.setattr(IndexBuilds, "sweep", no_descriptor_left)))
+
+    assert is_whole(index)
+    index.sweep()
+    assert lies_there(tmp_path) == []
+
+
+def test_the_process_finds_modules_in_the_order_in_which_this_one_does(
+    index: LocalIndex, tmp_path: Path, started: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path.with_name(f"{tmp_path.name}-site")  # where pywharf lies, and behind Python's own modules a back port of one of them
+    site.mkdir()
+    (site / "pywharf").symlink_to(Path(index_building.__file__).parents[1])
+    (site / "pathlib.py").write_text("raise ImportError('not for this Python')\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
+    monkeypatch.setattr(index_building, "__file__", str(site / "pywharf" / "repository" / "index_building.py"))
+
+    assert reset(index, many())
+
+    assert [process.returncode for process in started] == [0]
 
 
 # --- several at once, and death -----------------------------------------------------------------------------------------

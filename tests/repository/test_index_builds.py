@@ -55,6 +55,16 @@ def test_sweeping_takes_nothing_of_a_repository_with_a_longer_name_and_nothing_t
     assert names(tmp_path) == kept
 
 
+def test_a_build_is_discarded_unless_it_is_shown(builds: IndexBuilds, tmp_path: Path) -> None:
+    shown, other = builds.make(), builds.make()
+    builds.discard(other)
+    builds.show(shown)
+
+    builds.discard(shown)
+
+    assert names(tmp_path) == {"local.sqlite", shown.name}
+
+
 def test_where_nothing_is_shown_every_build_goes(builds: IndexBuilds, tmp_path: Path) -> None:
     builds.make()
 
