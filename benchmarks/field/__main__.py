@@ -1,6 +1,6 @@
 """Compare pywharf with other package servers, and with the bare stack it stands on, in one run on this machine.
 
-    python -m benchmarks.field [--quick] [--size S|M|L|XL] [--only KIND,...] [--out FOLDER] [--docs]
+    python -m benchmarks.field [--quick] [--size S|M|L|XL] [--only KIND,...] [--alone] [--out FOLDER] [--docs]
 
 Peers are installed into environments below FOLDER, and what they are filled with is kept there, so that only the first run
 takes long. Prints a table of medians, ratios, and what was to be reached; writes results.json, report.md and charts to FOLDER.
@@ -32,10 +32,9 @@ def main() -> int:
         prog="python -m benchmarks.field", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument("--quick", action="store_true", help="under five minutes once all is installed and filled")
-    arguments.add_argument(
-        "--size", choices=SIZES, default="M", help="files: S 100, M 22,000, L 200,000, XL 1,000,000 (pywharf alone); default M"
-    )
+    arguments.add_argument("--size", choices=SIZES, default="M", help="files: S 100, M 22,000, L 200,000, XL 1,000,000; default M")
     arguments.add_argument("--only", metavar="KIND,...", help=f"of {', '.join(kind.name for kind in KINDS)}")
+    arguments.add_argument("--alone", action="store_true", help="pywharf and the bare stack only; always so with --size XL")
     arguments.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="FOLDER", help=f"default {DEFAULT_OUT}")
     arguments.add_argument("--docs", action="store_true", help="put the charts and the tables into docs/")
     given = arguments.parse_args()
@@ -54,7 +53,7 @@ def main() -> int:
     failed = 0
     try:
         with work_folder(out) as work:
-            Comparison(given.size, kinds, effort, out / "cache", work, tools, results).run()
+            Comparison(given.size, kinds, effort, out / "cache", work, tools, results, alone=given.alone).run()
     except (Failed, subprocess.CalledProcessError) as error:
         print(f"field: ended early: {error}", file=sys.stderr)
         failed = 1  # what was measured until then is worth keeping

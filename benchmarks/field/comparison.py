@@ -51,7 +51,20 @@ WHOLE = Effort(rounds=7, installs=5, large=3, starts=3, seconds=4)
 class Comparison:
     """All servers of one size, running."""
 
-    def __init__(self, size: str, kinds: Sequence[Kind], effort: Effort, cache: Path, work: Path, tools: Tools, results: Results) -> None:
+    def __init__(
+        self,
+        size: str,
+        kinds: Sequence[Kind],
+        effort: Effort,
+        cache: Path,
+        work: Path,
+        tools: Tools,
+        results: Results,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """alone: without the other package servers and nginx. They were not made for size XL."""
+        self._alone = alone or size == "XL"
         self._size, self._effort, self._work, self._tools, self._results = size, effort, work, tools, results
         self._cache = cache / size
         self._names = {kind.name for kind in kinds}
@@ -95,7 +108,7 @@ class Comparison:
             self._start_beside(MIDDLE, "M")
         if self._wants(*PAGES):
             self._start_bare(files)
-        if self._size != "XL":  # the others were not made for a million
+        if not self._alone:
             self._start_others(corpus, root, first)
 
     def _start_cold(self, root: Path, first: str) -> None:
