@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up: a part may import the parts on the lines above its own, and itself.
 LAYERS = (
-    ("nap",),
+    ("nap", "own_process"),
     ("counting", "errors", "files", "log_gathering"),
     ("model",),
     ("backend",),

@@ -23,6 +23,7 @@ from types import TracebackType
 
 from pywharf.backend.interface import Cursor
 from pywharf.files import locked, open_lock, try_lock
+from pywharf.own_process import environment
 from pywharf.repository import index_build_process
 from pywharf.repository.index_file import IndexFile, writing
 from pywharf.repository.index_spool import IndexSpool
@@ -33,8 +34,7 @@ PATIENCE = 120.0  # seconds without a sign of life
 END_PATIENCE = 10.0  # seconds that a process which was killed has to be gone
 LOOK = 0.1  # seconds between two looks whether there is still something to wait for
 
-# Of our environment it gets what Python and SQLite may need. There are secrets in the rest.
-_ENVIRONMENT = ("PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "SQLITE_TMPDIR")
+_FURTHER = ("TMPDIR", "SQLITE_TMPDIR")  # what SQLite may need of our environment
 
 log = logging.getLogger(__name__)
 
@@ -132,19 +132,13 @@ class IndexBuilding:
 
     def _start(self, build: Path) -> subprocess.Popen[bytes]:
         spool = self._spool.descriptor
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        folders = [os.path.abspath(folder) for folder in sys.path if folder]
-        ours = str(Path(__file__).absolute().parents[2])
-        if ours not in folders:  # else in its place: what is installed beside us must not hide modules of Python's own
-            folders.insert(0, ours)
-        environment |= {"PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, on a module of ours
             [sys.executable, "-m", index_build_process.__name__, build.absolute(), self._names.absolute(), str(spool)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,  # its last words, if it comes to that
             bufsize=0,
-            env=environment,
+            env=environment(_FURTHER),
             cwd=build.parent,  # which Python looks for modules in, and holds none
             pass_fds=(spool,),
             start_new_session=True,  # Ctrl-C is for this process; that one ends when nobody tells it anything any more

@@ -49,7 +49,7 @@ class State:
 def to_row(entry: tuple[str, str, int, bytes | None]) -> Row:
     """The row of an Entry, or of the plain tuple that one becomes on its way."""
     project, key, serial, document = entry
-    live = document is not None and key != PROJECT_KEY and _is_file(document)
+    live = _is_live(key, document)
     return project, key, serial, live, _checksum(project, key, serial, live, document), document
 
 
@@ -64,10 +64,12 @@ def to_entry(row: Sequence[object]) -> Entry:
 
 def is_live(entry: Entry) -> bool:
     """Whether the entry is a file that a page would show, as its kind says."""
-    return entry.document is not None and entry.key != PROJECT_KEY and _is_file(entry.document)
+    return _is_live(entry.key, entry.document)
 
 
-def _is_file(document: bytes) -> bool:
+def _is_live(key: str, document: bytes | None) -> bool:
+    if document is None or key == PROJECT_KEY:
+        return False
     if b'"kind":"file"' in document and document.count(b'"kind"') == 1:  # as we write it: spares taking it apart
         return True
     try:

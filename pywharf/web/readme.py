@@ -21,6 +21,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from pywharf.own_process import environment
+
 MOST_RENDERED = 256 * 1024  # characters; of a longer one the beginning is shown, as text
 PATIENCE = 4.0  # seconds for one README, and to wait for others before it
 START_PATIENCE = 20.0  # seconds for the process to be there
@@ -30,8 +32,6 @@ AGAIN_AFTER = 600.0  # seconds until what could not be rendered in time is tried
 _KINDS = {"text/markdown": "md", "text/x-rst": "rst", "": "rst"}  # no type means reStructuredText, says the core metadata specification
 _MOST_ANSWER = 4 * 1024 * 1024  # bytes
 _OVERHEAD = 200  # bytes that a kept one costs besides its text, roughly
-# Of our environment it gets what Python itself may need to start. There are secrets in the rest.
-_ENVIRONMENT = ("PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 log = logging.getLogger(__name__)
 
@@ -173,18 +173,12 @@ class Readmes:
         return False
 
     def _start(self) -> None:
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment |= {
-            "PYTHONPATH": os.pathsep.join(os.path.abspath(folder) for folder in sys.path if folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "DOCUTILSCONFIG": "",  # no settings from files: they could allow what is not
-        }
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, on a module of ours
             [sys.executable, "-m", f"{__package__}.readme_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env={**environment(), "DOCUTILSCONFIG": ""},  # no settings from files: they could allow what is not
             cwd="/",
             start_new_session=True,
         )
