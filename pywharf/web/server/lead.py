@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pywharf.web.server.connection import Connection
 
 TICK = 0.002  # seconds between two looks at the leader
-REST = 0.05  # seconds after a change in which no request is begun: where many take long, most of them do not hold up others for a look each
+# Seconds in which no request is begun where the lead changed twice within two of them: where many requests take long, most of them do not hold
+# up others for a look each. One change alone is no sign of that: a busy machine had stopped the leader for a moment.
+REST = 0.05
 STILL = 50  # looks in a row that found nothing new, after which there are none until the leader has work again
 
 
@@ -35,7 +37,7 @@ class Lead:
         self._own: Connection | None = None  # what the leader is at
         self._stuck: Connection | None = None  # what a former leader is still at
         self._begun = 0  # requests that a leader answered itself
-        self._rests_until = 0.0  # monotonic
+        self._taken_at = self._rests_until = 0.0  # monotonic
         self._nap = Nap()  # of whoever stands by
         self._is_over = False
 
@@ -135,5 +137,8 @@ class Lead:
             self._own, self._stuck = None, own
             self._stands_by = False
             self._leader = threading.get_ident()
-            self._rests_until = time.monotonic() + REST
+            now = time.monotonic()
+            if now < self._taken_at + 2 * REST:
+                self._rests_until = now + REST
+            self._taken_at = now
             return True

@@ -130,20 +130,36 @@ def test_nothing_is_begun_that_nobody_could_take_over(two: Two) -> None:
     assert two.do(lambda: two.lead.begin(held) and two.lead.end(held)) is True
 
 
-def test_after_a_change_nothing_is_begun_for_a_while(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_two_changes_in_a_row_nothing_is_begun_for_a_while(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each of many requests that take long, one after the other, would hold up the rest for a look or two."""
     monkeypatch.setattr(lead, "REST", 2 * SOON)
     held: Any = Held()
-    until = threading.Event()
-    ended = two.begin_and_stay(held, until)
-    wait_until(lambda: two.let_go == [held])
-    until.set()
-    ended.get(timeout=SOON)
-    wait_until(lambda: two.lead._stands_by)
+    change_once(two)
 
+    assert two.do(lambda: two.lead.begin(held) and two.lead.end(held)) is True  # one alone is no sign of many
+    change_once(two)
     assert two.do(lambda: two.lead.begin(held)) is False
     two.lead._rests_until = 0.0
     assert two.do(lambda: two.lead.begin(held) and two.lead.end(held)) is True
+
+
+def test_changes_that_are_far_apart_keep_nothing_from_being_begun(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lead, "REST", 2 * SOON)
+    held: Any = Held()
+    for _ in range(3):
+        change_once(two)
+        two.lead._taken_at -= 5 * SOON
+
+        assert two.do(lambda: two.lead.begin(held) and two.lead.end(held)) is True
+
+
+def change_once(two: Two) -> None:
+    held, until, before = Held(), threading.Event(), len(two.let_go)
+    ended = two.begin_and_stay(held, until)
+    wait_until(lambda: len(two.let_go) > before)
+    until.set()
+    ended.get(timeout=SOON)
+    wait_until(lambda: two.lead._stands_by)
 
 
 def test_who_stands_by_sleeps_while_there_is_nothing_and_is_woken(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
