@@ -21,6 +21,8 @@ from pywharf.nap import Nap
 GATHERED = "pywharf.access"  # the logger
 MOMENT = 0.1  # seconds
 MOST = 2000  # lines; beyond, whoever brings the next one writes them
+PORTION = 25  # lines that are made in a row; behind them Python's lock is free for a moment, for which requests would wait otherwise
+BREATH = 0.0001  # seconds
 
 
 class Sink(Protocol):
@@ -41,6 +43,7 @@ class Gathering(logging.Handler):
         super().__init__(min(sink.level for sink in sinks))
         self._sinks = sinks
         self._gathered: collections.deque[logging.LogRecord] = collections.deque()
+        self._writing = threading.RLock()  # taken behind the handler's own, so that a request does not wait while others' lines are written
         self._nap = Nap()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -52,16 +55,14 @@ class Gathering(logging.Handler):
             self._gathered.append(record)
             self._nap.wake()
             return
-        self._write_gathered()
-        self._write([record])
+        with self._writing:
+            self._write_gathered()
+            self._write([record])
 
     def flush(self) -> None:
         """Write what is gathered."""
-        self.acquire()
-        try:
+        with self._writing:
             self._write_gathered()
-        finally:
-            self.release()
 
     def close(self) -> None:
         self._closed = True
@@ -74,6 +75,7 @@ class Gathering(logging.Handler):
     def forked(self) -> None:
         """In a child: what is gathered is the parent's to write, and its thread is not here."""
         self._gathered.clear()
+        self._writing = threading.RLock()
         self._nap = Nap()
         self._thread = None
 
@@ -84,7 +86,12 @@ class Gathering(logging.Handler):
 
     def _write(self, records: Sequence[logging.LogRecord]) -> None:
         for sink in self._sinks:
-            lines = [self._line(record) for record in records if record.levelno >= sink.level]
+            lines = []
+            for number, record in enumerate(records, 1):
+                if record.levelno >= sink.level:
+                    lines.append(self._line(record))
+                if number % PORTION == 0:
+                    time.sleep(BREATH)
             if lines:
                 sink.write(lines)
 

@@ -110,6 +110,58 @@ def test_a_request_that_somebody_wants_to_know_of_is_no_matter_of_a_moment(
     assert sink.lines == ["GET /1\n"]
 
 
+class Stuck(Lines):
+    """Takes its time for what it is given first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+
+    def write(self, lines: Sequence[str]) -> None:
+        self.has_begun.set()
+        assert self.may_end.wait(SOON)
+        super().write(lines)
+
+
+def test_no_request_waits_while_the_lines_of_others_are_written() -> None:
+    sink = Stuck()
+    gathering = Gathering([sink])
+    gathering.handle(request(1))
+    assert sink.has_begun.wait(SOON)
+    asking = threading.Thread(target=gathering.handle, args=(request(2),), daemon=True)
+    asking.start()
+    asking.join(SOON)
+
+    assert not asking.is_alive()
+    sink.may_end.set()
+    gathering.close()
+    assert sink.lines == ["GET /1\n", "GET /2\n"]
+
+
+def test_an_event_has_its_place_also_while_lines_are_written() -> None:
+    sink = Stuck()
+    gathering = Gathering([sink])
+    gathering.handle(request(1))
+    assert sink.has_begun.wait(SOON)
+    gathering.handle(request(2))
+    telling = threading.Thread(target=gathering.handle, args=(event("synced"),), daemon=True)
+    telling.start()
+    sink.may_end.set()
+    telling.join(SOON)
+
+    assert sink.lines == ["GET /1\n", "GET /2\n", "synced\n"]
+    gathering.close()
+
+
+def test_many_lines_are_all_written_and_in_order(gathering: Gathering, sink: Lines) -> None:
+    """However many are made in a row."""
+    for number in range(3 * log_gathering.PORTION + 1):
+        gathering.handle(request(number))
+    gathering.flush()
+
+    assert sink.lines == [f"GET /{number}\n" for number in range(3 * log_gathering.PORTION + 1)]
+
+
 def test_no_more_are_gathered_than_there_is_room_for(
     gathering: Gathering, sink: Lines, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
