@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -173,7 +174,7 @@ class Incoming:
 
     def _own(self) -> Path:
         with self._guard:
-            if self._mine is None or self._owner != os.getpid() or not os.path.isdir(self._mine):  # also after fork, or swept by hand
+            if self._mine is None or self._owner != os.getpid() or _is_gone(self._mine):  # also after fork, or swept by hand
                 self._let_go()
                 # Locked under a hidden name first, which sweep() leaves alone while it is young, then shown.
                 make_folder(self._folder)
@@ -193,3 +194,11 @@ class Incoming:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._mine, self._descriptor = None, -1
+
+
+def _is_gone(folder: Path) -> bool:
+    """Raises OSError where that cannot be said: then its lock is held on, since it may be there, with uploads in it."""
+    try:
+        return not stat.S_ISDIR(os.stat(folder).st_mode)
+    except FileNotFoundError:
+        return True

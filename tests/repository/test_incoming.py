@@ -295,6 +295,22 @@ def test_a_folder_that_somebody_swept_is_made_again_without_leaking(incoming: In
     assert len(os.listdir("/proc/self/fd")) == before + 1  # the lock
 
 
+def test_a_moments_trouble_with_the_disk_does_not_let_go_of_uploads_in_progress(
+    incoming: Incoming, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: object) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with incoming.receive() as file:
+        with monkeypatch.context() as trouble:
+            trouble.setattr(incoming_module.os, "stat", fail)
+            with pytest.raises(BackendUnavailable, match="no upload can be received"), incoming.receive():
+                pass
+        assert Incoming(folder).sweep() == 0
+        with incoming.receive() as another:
+            assert another.path.parent == file.path.parent
+
+
 def test_closing_leaves_neither_folder_nor_descriptor(incoming: Incoming, folder: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with incoming.receive():
