@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Protocol
 
 from pywharf_github import tree
 from pywharf_github.commits import COMMITTER
@@ -22,6 +23,19 @@ from pywharf.testing.git_server import GitServer
 BEGAN = 1_700_000_000  # Unix time of the first upload; one a minute since
 
 Placed = tuple[tree.Path, bytes]  # where a file lies, and its content
+
+
+class Released(Protocol):
+    """A project and its releases, a wheel each."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def files(self) -> int: ...
+
+    def wheel(self, number: int) -> Distribution:
+        """Requires Python 3.8, and has the summary that the records have."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ def many_projects(files: int, each: int) -> list[Project]:
     return [Project(f"project{at // each:05}", min(each, files - at)) for at in range(0, files, each)]
 
 
-def fill(host: GitServer, repository: str, projects: Sequence[Project]) -> None:
+def fill(host: GitServer, repository: str, projects: Sequence[Released]) -> None:
     """Make the repository's branch hold the projects, and be packed as hosts keep it."""
     stream = bytearray()
     serial = 0
@@ -71,7 +85,7 @@ def _begin_commit(stream: bytearray, serial: int, message: str, *, upon: bytes =
     stream += b"from %s\n" % upon if upon else b""
 
 
-def _placed(project: Project, serial: int) -> Iterator[Placed]:
+def _placed(project: Released, serial: int) -> Iterator[Placed]:
     """The files of a project, where the plugin would have put them one upload after the other."""
     root: bytes | None = None
     trees: dict[bytes, tree.Items] = {}

@@ -44,6 +44,7 @@ class Extent:
     files: int
     wide: int
     starts: int
+    syncs: int
     uploads: int
     looks: int  # pages and files asked for
     large: int  # bytes of the large wheel
@@ -87,11 +88,10 @@ HEAD = "| | median | from - to | runs | CPU of the server | CPU of git, at the h
 # --- starts ----------------------------------------------------------------------------------------------------------
 
 
-def cold_starts(what: str, hosted: Hosted, runs: int, page: str) -> Iterator[Row]:
+def cold_starts(what: str, hosted: Hosted, roots: Sequence[Path], page: str) -> Iterator[Row]:
     """Starts on an empty ROOT each; and what they take of memory."""
     took, cpu, git, rss, peak, asked = [], [], [], [], [], []
-    for _ in range(runs):
-        root = hosted.new_root()
+    for root in roots:
         hosted.host.forget_requests()
         with hosted.server(root, page) as server:
             asked = hosted.host.requests
@@ -100,16 +100,13 @@ def cold_starts(what: str, hosted: Hosted, runs: int, page: str) -> Iterator[Row
             git.append(server.git_at_start)
             rss.append(server.rss())
             peak.append(server.peak())
-        shutil.rmtree(root)
     answered = f"{len(asked)} requests, answered with {sum(request.sent for request in asked) / 2**20:.1f} MiB"
     yield Row(what, took, "s", statistics.median(cpu), statistics.median(git), answered)
     yield Row(f"{what}: RSS then", rss, "MiB", more=f"{max(peak):.0f} MiB at most")
 
 
-def warm_starts(hosted: Hosted, runs: int, page: str) -> Row:
-    root = hosted.new_root()
-    with hosted.server(root, page):
-        pass
+def warm_starts(hosted: Hosted, root: Path, runs: int, page: str) -> Row:
+    """Starts on a ROOT that has been in step."""
     took, cpu, git = [], [], []
     for _ in range(runs):
         with hosted.server(root, page) as server:
@@ -123,7 +120,7 @@ def write_checkpoint(hosted: Hosted) -> Row:
     """What the workflow on the host does after uploads, the first time."""
     words = ["update_index", "github", NAME, "--owner", OWNER, "--repo", hosted.repo, "--git_url", hosted.host.url_template]
     environ = {**os.environ, "BENCHMARK_TOKEN": hosted.writing}
-    command = [sys.executable, "-m", "pywharf", *words, "--secret_env", "BENCHMARK_TOKEN"]
+    command = [sys.executable, "-m", "pywharf", *words, "--secret_env", "BENCHMARK_TOKEN", "--min_push_interval", "0"]
     began = time.perf_counter()
     subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
     took = time.perf_counter() - began
@@ -162,9 +159,9 @@ def upload_into(server: MeasuredServer, hosted: Hosted, what: str, projects: Seq
     return Row(row.what, row.values, row.unit, row.cpu, row.git, f"{statistics.mean(pushed) / 1024:.1f} KiB pushed")
 
 
-def syncs(hosted: Hosted, page: str, runs: int) -> Row:
+def syncs(uploading: MeasuredServer, hosted: Hosted, page: str, runs: int) -> Row:
     """A project that another server has just taken, asked for where nobody knows it yet: a sync, and its page."""
-    with hosted.server(hosted.new_root(), page) as uploading, hosted.server(hosted.new_root(), page) as looking:
+    with hosted.server(hosted.new_root(), page) as looking:
 
         def look(project: str) -> float:
             uploading.upload(make_wheel(project, "1.0"))
@@ -177,10 +174,10 @@ def syncs(hosted: Hosted, page: str, runs: int) -> Row:
     return Row(row.what, row.values, row.unit, row.cpu)  # git's CPU would be that of the upload too
 
 
-def large_wheel(hosted: Hosted, page: str, size: int, runs: int) -> Iterator[Row]:
+def large_wheel(uploading: MeasuredServer, hosted: Hosted, page: str, size: int, runs: int) -> Iterator[Row]:
     """A large wheel up through one server, and down through another that has never seen it."""
     up, down, again, grown_up, grown_down, cpu_up, cpu_down = [], [], [], [], [], [], []
-    with hosted.server(hosted.new_root(), page) as uploading, hosted.server(hosted.new_root(), page) as looking:
+    with hosted.server(hosted.new_root(), page) as looking:
         uploading.upload(make_wheel("large", "0.1"))
         for number in range(runs):
             wheel = make_wheel("large", f"1.{number}", files={"large.bin": os.urandom(size)})
@@ -217,18 +214,20 @@ def measure(host: GitServer, folder: Path, extent: Extent) -> Iterator[Row]:
     projects = many_projects(extent.files, EACH)
     many, page = filled(host, folder, "many", projects), projects[0].name
     count = f"{extent.files:,} files"
-    yield from cold_starts(f"cold start, {count}", many, extent.starts, page)
+    yield from cold_starts(f"cold start, {count}", many, [many.new_root() for _ in range(extent.starts)], page)
     yield write_checkpoint(many)
-    yield from cold_starts(f"cold start, {count}, with the index file", many, extent.starts, page)
-    yield warm_starts(many, extent.starts, page)
-    yield syncs(many, page, extent.starts * 2)
-    with many.server(many.new_root(), page) as server:
+    roots = [many.new_root() for _ in range(extent.starts)]
+    yield from cold_starts(f"cold start, {count}, with the index file", many, roots, page)
+    yield warm_starts(many, roots[-1], extent.starts, page)
+    with many.server(roots[-1], page) as server:
+        yield syncs(server, many, page, extent.syncs)
         yield from pages_and_files(server, projects, extent.looks)
         yield upload_into(server, many, f"upload, {count}", projects, extent.uploads)
     few = Project("narrow", 10 - WARM)
-    hosted = filled(host, folder, "few", [few])
-    with hosted.server(hosted.new_root(), few.name) as server:
-        yield upload_into(server, hosted, "upload, the 10th file of a project", [few], extent.uploads)
+    narrow = filled(host, folder, "few", [few])
+    with narrow.server(narrow.new_root(), few.name) as server:
+        yield upload_into(server, narrow, "upload, the 10th file of a project", [few], extent.uploads)
+        large = list(large_wheel(server, narrow, few.name, extent.large, extent.large_runs))
     wide = Project("wide", extent.wide - WARM - extent.uploads)
     hosted = filled(host, folder, "wide", [wide])
     with hosted.server(hosted.new_root(), wide.name) as server:
@@ -236,7 +235,7 @@ def measure(host: GitServer, folder: Path, extent: Extent) -> Iterator[Row]:
         page = f"/simple/{wide.name}/"
         yield each(server, f"page of {extent.wide:,} files, first time", [lambda: server.timed(page)])
         yield each(server, f"page of {extent.wide:,} files, again", [lambda: server.timed(page)] * extent.looks)
-    yield from large_wheel(filled(host, folder, "large", [few]), few.name, extent.large, extent.large_runs)
+    yield from large
 
 
 def filled(host: GitServer, folder: Path, repo: str, projects: Sequence[Project]) -> Hosted:
@@ -263,9 +262,9 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="little of everything, to see that it works")
     arguments.add_argument("--folder", type=Path, default=None, help="where to work (default: a temporary folder)")
     chosen = arguments.parse_args()
-    extent = Extent(chosen.files, WIDE, starts=5, uploads=20, looks=100, large=90_000_000, large_runs=3)
+    extent = Extent(chosen.files, WIDE, starts=5, syncs=10, uploads=20, looks=100, large=90_000_000, large_runs=3)
     if chosen.quick:
-        extent = Extent(chosen.files, 100, starts=1, uploads=2, looks=3, large=5_000_000, large_runs=1)
+        extent = Extent(chosen.files, 100, starts=1, syncs=1, uploads=2, looks=3, large=5_000_000, large_runs=1)
     folder = Path(tempfile.mkdtemp(prefix="pywharf-git-", dir=chosen.folder))
     try:
         about = machine()

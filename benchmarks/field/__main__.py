@@ -4,7 +4,8 @@
 
 Peers are installed into environments below FOLDER, and what they are filled with is kept there, so that only the first run
 takes long. Prints a table of medians, ratios, and what was to be reached; writes results.json, report.md and charts to FOLDER.
---docs also puts the charts and the tables into docs/. Needs nginx and wrk from the system, or leaves those columns out. Linux only.
+--docs also puts the charts and the tables into docs/. Needs nginx, wrk, git and strace from the system, or leaves out what they are
+for. Packages in git are compared at sizes S and M: with more the column is left out. Linux only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.field.comparison import QUICK, WHOLE, Comparison, work_folder
+from benchmarks.field.columns import QUICK, WHOLE
+from benchmarks.field.comparison import Comparison, work_folder
 from benchmarks.field.corpora import SIZES
 from benchmarks.field.kinds import KINDS, chosen
 from benchmarks.field.processes import Failed

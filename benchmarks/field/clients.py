@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import itertools
 import os
@@ -13,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.field.corpora import LARGE_BYTES, SEED, File
 from benchmarks.field.kinds import Measure
-from benchmarks.field.processes import Failed
+from benchmarks.field.processes import OFTEN, Failed
 from benchmarks.field.servers import PLAIN, Live
 from benchmarks.field.tools import Tools
 from benchmarks.field.wrk import Request
@@ -26,6 +28,7 @@ from pywharf.testing.uploads import upload_form
 
 WHEEL = 10_000  # bytes of data in an uploaded wheel
 AT_MOST = 400  # uploads in one measurement
+LONGEST = 120.0  # seconds until a page has to show an upload, by any server
 SETTLES = 0.2  # seconds in which a server ends what it does after an answer
 _numbers = itertools.count()  # no two uploads of a run are of the same file
 _names = f"new-{os.getpid()}-{int(time.time())}"
@@ -64,7 +67,21 @@ def _received(port: int, request: bytes) -> int:
 
 
 def upload(live: Live, clients: int, seconds: float, *, into: str = "") -> Measure:
-    """Upload wheels of 10 kB for so long, each of a new project, or all into one. CPU is the server's for one of them."""
+    """Upload wheels of 10 kB for so long, each of a new project, or all into one. CPU is the server's for one of them.
+
+    A server that lets some time pass between two groups is measured from the end of one group to that of the next.
+    """
+    if live.server.pace:
+        upload_for(live, 1, 0)
+        seconds = 0
+    cpu = live.running.cpu()
+    took, done = upload_for(live, clients, seconds, into=into)
+    time.sleep(SETTLES)
+    return Measure(done / took, (live.running.cpu() - cpu) / done)
+
+
+def upload_for(live: Live, clients: int, seconds: float, *, into: str = "") -> tuple[float, int]:
+    """Upload for so long, and at least one by each client; seconds until all were answered, and how many there were."""
     wheels = [_new_wheel(into) for _ in range(AT_MOST)]
     forms = iter([upload_form(wheel) for wheel in wheels])
     lock, until = threading.Lock(), time.perf_counter() + seconds
@@ -82,16 +99,19 @@ def upload(live: Live, clients: int, seconds: float, *, into: str = "") -> Measu
         connection.close()
         return done
 
-    cpu = live.running.cpu()
     took, done = _together([work] * clients)
-    time.sleep(SETTLES)
-    return Measure(sum(done) / took, (live.running.cpu() - cpu) / sum(done))
+    return took, sum(done)
 
 
-def upload_large(live: Live) -> dict[str, Measure]:
-    """Upload a wheel of 200 MB that nobody has seen."""
-    name = f"{_names}-large-{next(_numbers)}"
-    body, content_type = upload_form(make_wheel(name, "1.0", files={"data.bin": random.Random(name).randbytes(LARGE_BYTES)}))
+@functools.lru_cache(maxsize=1)
+def _large_form(number: int) -> tuple[bytes, str]:
+    name = f"{_names}-large-{number}"
+    return upload_form(make_wheel(name, "1.0", files={"data.bin": random.Random(name).randbytes(LARGE_BYTES)}))
+
+
+def upload_large(live: Live, number: int) -> dict[str, Measure]:
+    """Upload a wheel of 200 MB that this server has not seen. number: of the round; in each all servers get the same wheel."""
+    body, content_type = _large_form(number)
     live.running.forget_peak()
     before, cpu = live.running.rss(), live.running.cpu()
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=300)
@@ -105,16 +125,40 @@ def upload_large(live: Live) -> dict[str, Measure]:
 
 def freshness(live: Live) -> Measure:
     """From the answer to an upload until the project's page has the file; ms."""
-    wheel = _new_wheel("")
-    project = wheel.filename.partition("-")[0].replace("_", "-")
+    return Measure(seconds_until_shown(live, upload_one(live)) * 1000)
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A file whose upload was answered."""
+
+    project: str
+    filename: str
+    at: float  # by time.perf_counter()
+
+
+def upload_one(live: Live, *, into: str = "") -> Uploaded:
+    """Upload a wheel of 10 kB, of a new project or into one."""
+    wheel = _new_wheel(into)
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=300)
     _send(connection, live, *upload_form(wheel))
     answered = time.perf_counter()
-    while wheel.filename.encode() not in live.get(live.page(project))[2]:
-        if time.perf_counter() - answered > 60:
-            raise Failed(f"{live.server.name} does not show an upload after a minute")
     connection.close()
-    return Measure((time.perf_counter() - answered) * 1000)
+    return Uploaded(wheel.filename.partition("-")[0].replace("_", "-"), wheel.filename, answered)
+
+
+def seconds_until_shown(live: Live, uploaded: Uploaded, *, patient: bool = False) -> float:
+    """Seconds from the upload's answer until a server has answered with a page that has the file.
+
+    patient: ask less often the longer it takes, so that asking is no work worth mentioning. Raises Failed after two minutes.
+    """
+    while uploaded.filename.encode() not in live.get(live.page(uploaded.project))[2]:
+        waited = time.perf_counter() - uploaded.at
+        if waited > LONGEST:
+            raise Failed(f"{live.server.name} does not show an upload after {LONGEST:.0f} s")
+        if patient:
+            time.sleep(max(0.005, OFTEN * waited))
+    return time.perf_counter() - uploaded.at
 
 
 def _new_wheel(into: str) -> Distribution:
@@ -135,19 +179,21 @@ def _send(connection: http.client.HTTPConnection, live: Live, body: bytes, conte
 
 
 def install(live: Live, tools: Tools, program: str, projects: Sequence[str], work: Path) -> Measure:
-    """Let pip or uv install the projects into an empty folder, with no cache of its own. CPU is the server's for all of it."""
+    """Let pip or uv install the projects into an empty folder, with no cache of its own. CPU is the server's for all of it.
+
+    They are told by their environment where to look: the address holds the secret, and everybody may see a command line.
+    """
     target = work / f"{program}-target"
     shutil.rmtree(target, ignore_errors=True)
-    words = ["install", "--quiet", "--no-deps", "--target", str(target), "--index-url", live.index_url()]
+    words = ["install", "--quiet", "--no-deps", "--target", str(target)]
     if program == "pip":
         command = [tools.client("pip"), *words, "--no-cache-dir", "--no-input", "--no-compile", "--disable-pip-version-check"]
     else:
         command = [tools.client("uv"), "pip", *words, "--no-cache", "--no-config", "--python", sys.executable]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": live.index_url(), "UV_DEFAULT_INDEX": live.index_url()}
     cpu, began = live.running.cpu(), time.perf_counter()
-    done = subprocess.run(
-        [*command, *projects], env={**environ, "PIP_CONFIG_FILE": os.devnull}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, *projects], env=environ, capture_output=True, text=True, check=False)
     took = time.perf_counter() - began
     if done.returncode or len(list(target.glob("*.dist-info"))) != len(projects):
         raise Failed(f"{program} from {live.server.name}: {done.stderr[-500:]}")

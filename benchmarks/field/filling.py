@@ -41,8 +41,8 @@ def filled(name: str, folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def work_copy(source: Path, target: Path) -> Path:
-    """A copy to be written to: what servers never change after it is written is linked."""
-    shutil.copytree(source, target, copy_function=_linked_or_copied, symlinks=True)
+    """A copy to be written to: what servers never change after it is written is linked. The target may be there."""
+    shutil.copytree(source, target, copy_function=_linked_or_copied, symlinks=True, dirs_exist_ok=True)
     return target
 
 

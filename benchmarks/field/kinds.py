@@ -12,12 +12,25 @@ class Kind:
 
     name: str
     title: str
-    unit: str  # of the value: "/s" (requests or uploads), "MB/s", "s", "ms", "MB"
+    unit: str  # of the value: "/s" (requests or uploads), "MB/s", "s", "ms", "MB", or "" of a number
     cpu: str = ""  # unit of the server's CPU for one of them: "us", "ms", "s"; "" where it is not counted
 
     @property
     def more_is_better(self) -> bool:
         return self.unit.endswith("/s")
+
+    def seconds(self, measure: Measure) -> float:
+        """How long a client waited for one answer; 0.0 where that is not what is measured."""
+        if self.unit == "ms":
+            return measure.value / 1000
+        if not self.more_is_better or not measure.value:
+            return 0.0
+        return self.clients / measure.value if self.unit == "/s" else self.clients * (measure.size or 0) / 1e6 / measure.value
+
+    @property
+    def clients(self) -> int:
+        """That wait at the same time."""
+        return int(self.name[-1]) if self.name[-1].isdigit() else 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,11 @@ KINDS = (
     Kind("upload_small", "upload into a repository of 100 files", "/s", "ms"),
     Kind("upload_large", "200 MB wheel up", "MB/s", "ms"),
     Kind("upload_rss", "200 MB wheel up: memory grows by", "MB"),
+    Kind("fsyncs_1", "upload of 10 kB, 1 client: fsyncs for each", ""),
+    Kind("fsyncs_8", "upload of 10 kB, 8 clients: fsyncs for each", ""),
     Kind("fresh", "from an upload's answer to a page that shows it", "ms"),
+    Kind("stale", "the same, a page of another server on the same storage, new project", "s"),
+    Kind("stale_known", "the same at worst, a further file of a project that the other server has", "s"),
     Kind("start", "start to the first answer", "s", "s"),
     Kind("cold", "the same with the local index gone", "s", "s"),
     Kind("rss", "memory of a process, idle", "MB"),
@@ -78,10 +95,15 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 # By wrk, one after the other of these; each has a constant answer on the bare stack to be compared with.
 PAGES = ("project", "root", "wide", "metadata", "not_modified", "wheel")
 OURS = ("search",)  # by wrk, too, of pages that nobody else has
+# In the rounds, of packages in git.
+HOSTED = ("project", "root", "metadata", "not_modified", "wheel", "search", "upload_1", "upload_8", "fresh", "pip", "uv")
+# Beside the rounds: at a start, with something else that is measured, or after all of them.
+APART = ("start", "cold", "rss", "disk", "download_rss", "upload_rss", "stale", "stale_known", "fsyncs_1", "fsyncs_8")
 
 TITLES = {
     "pywharf": "pywharf",
     "pywharf-2": "pywharf, 2 workers",
+    "pywharf-git": "pywharf, packages in git",
     "bottle": "bare Bottle on Cheroot",
     "bottle-auth": "the same with Basic auth and ETag",
     "nginx": "nginx, static files",

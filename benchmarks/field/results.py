@@ -147,7 +147,7 @@ def describe(tools: Tools, effort: str) -> dict[str, Any]:
     versions |= {
         name: tools.version(name) for name in (*PEERS, *CLIENTS) if (tools.folder / (name if name in PEERS else "clients")).exists()
     }
-    versions |= {name: tools.version(name) for name in ("nginx", "wrk") if name not in tools.missing}
+    versions |= {name: tools.version(name) for name in ("nginx", "wrk", "git") if name not in tools.missing}
     return {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
         "cores": os.cpu_count(),
@@ -169,7 +169,7 @@ def number(value: float) -> str:
 
 
 def with_unit(value: float, kind: Kind) -> str:
-    return f"{number(value)}{'' if kind.unit.startswith('/') else ' '}{kind.unit}"
+    return f"{number(value)}{'' if kind.unit.startswith('/') else ' '}{kind.unit}".rstrip()
 
 
 def _judged(good: bool) -> str:

@@ -56,6 +56,7 @@ class Server:
     login: str = ""  # where the writer gets a token to be shown in place of the password, as this server's own client does
     metadata: bool = False  # whether it serves .metadata
     pip: bool = True  # whether pip and uv are to be timed with it
+    pace: float = 0.0  # seconds that it lets pass between two groups of uploads
     first: str = ""  # what is asked for until it is there; "" is a project's page
 
     @property
@@ -138,12 +139,20 @@ def _logged_in(server: Server, port: int) -> tuple[str, str]:
     return user, json.loads(told)["result"]["password"]
 
 
-def pywharf(name: str, root: Path, workers: int) -> Server:
+def pywharf(
+    name: str,
+    root: Path,
+    workers: int,
+    *,
+    reader: tuple[str, str] = ("local", READER),
+    writer: tuple[str, str] = ("local", WRITER),
+    pace: float = 0.0,
+) -> Server:
     def command(port: int) -> list[str]:
         words = ["--host", "127.0.0.1", "--extra_index_url", "", "--workers", str(workers), "--port", str(port)]
         return [sys.executable, "-m", "pywharf", "server", str(root.absolute()), *words]
 
-    return Server(name, command, upload="/simple/", reader=("local", READER), writer=("local", WRITER), metadata=True)
+    return Server(name, command, upload="/simple/", reader=reader, writer=writer, metadata=True, pace=pace)
 
 
 def bottle(sizes: Mapping[str, int], *, auth: bool) -> Server:

@@ -19,7 +19,8 @@ PEERS = {
     "simple-repository-server": ("simple-repository-server",),
 }
 CLIENTS = ("pip", "uv")
-HINT = "on Debian: apt-get install nginx-light wrk"
+SYSTEM = ("nginx", "wrk", "git", "strace")  # the columns and rows of those that are missing are left out
+HINT = "on Debian: apt-get install nginx-light wrk git strace"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Tools:
         return self._program("clients", CLIENTS, program)
 
     def version(self, name: str) -> str:
-        """Of a peer, a client, nginx or wrk; "" where it cannot be told."""
-        if name in ("nginx", "wrk"):
-            told = subprocess.run([name, "-v"], capture_output=True, text=True, check=False)
+        """Of a peer, a client, nginx, wrk or git; "" where it cannot be told."""
+        if name in SYSTEM:
+            told = subprocess.run([name, "--version" if name == "git" else "-v"], capture_output=True, text=True, check=False)
             found = re.search(r"(?:nginx/|debian/)?(\d+\.[\w.+-]+)", told.stderr + told.stdout)
             return found[1] if found else ""
         python = self.folder / ("clients" if name in CLIENTS else name) / "bin" / "python"
@@ -63,4 +64,4 @@ class Tools:
 def find_tools(folder: Path) -> Tools:
     """The tools; nginx is also looked for where systems keep it for root."""
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-    return Tools(folder, tuple(name for name in ("nginx", "wrk") if shutil.which(name) is None))
+    return Tools(folder, tuple(name for name in SYSTEM if shutil.which(name) is None))

@@ -11,10 +11,11 @@ import pytest
 
 from benchmarks.field import report, wrk
 from benchmarks.field.comparison import turned
-from benchmarks.field.kinds import BY_NAME, KINDS, TARGETS, TITLES, Measure, chosen
+from benchmarks.field.kinds import APART, BY_NAME, HOSTED, KINDS, OURS, PAGES, TARGETS, TITLES, Measure, chosen
 from benchmarks.field.processes import descendants
-from benchmarks.field.results import Results, number
+from benchmarks.field.results import Results, number, with_unit
 from benchmarks.field.svg import bar_chart
+from benchmarks.field.tools import PEERS
 
 pytestmark = pytest.mark.any_python
 
@@ -143,6 +144,34 @@ def test_every_target_is_about_something_that_is_measured() -> None:
 @pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (45.67, "45.7"), (1.234, "1.23"), (0.0, "0.00")])
 def test_numbers_have_the_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_count_is_shown_without_a_unit() -> None:
+    assert with_unit(8.0, BY_NAME["fsyncs_1"]) == "8.00"
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure", "seconds"),
+    [
+        ("project", Measure(0.5), 2.0),
+        ("upload_8", Measure(4.0), 2.0),
+        ("download_4", Measure(400.0, size=200_000_000), 2.0),
+        ("fresh", Measure(946.0), 0.946),
+        ("pip", Measure(5.0), 0.0),  # mostly pip's own
+        ("fsyncs_1", Measure(8.0), 0.0),
+    ],
+)
+def test_a_measurement_tells_how_long_a_client_waited_for_one_answer(kind: str, measure: Measure, seconds: float) -> None:
+    assert BY_NAME[kind].seconds(measure) == pytest.approx(seconds)
+
+
+def test_other_package_servers_are_known_by_their_titles() -> None:
+    assert set(PEERS) <= set(TITLES.values())  # by which is decided in how many rounds they take part
+
+
+def test_what_is_measured_in_git_or_beside_the_rounds_is_a_kind() -> None:
+    assert {*HOSTED, *APART, *PAGES, *OURS} <= set(BY_NAME)
+    assert not set(HOSTED) & set(APART)
 
 
 def test_a_results_file_gives_the_same_results_again(results: Results) -> None:
