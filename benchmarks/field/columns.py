@@ -51,7 +51,7 @@ class Effort:
 
 
 QUICK = Effort(rounds=3, slow=1, peers=2, installs=3, large=1, colds=1, stale=3, seconds=1)
-WHOLE = Effort(rounds=7, slow=3, peers=7, installs=5, large=3, colds=3, stale=10, seconds=4)
+WHOLE = Effort(rounds=5, slow=2, peers=3, installs=5, large=3, colds=3, stale=5, seconds=3)
 
 
 class Columns:
