@@ -17,7 +17,7 @@ from benchmarks.field import clients, fsyncs
 from benchmarks.field.columns import BESIDE, EXAMPLES, IN_GIT, MIDDLE, Columns, Effort
 from benchmarks.field.corpora import WIDE, Corpus
 from benchmarks.field.filling import examples, large_file
-from benchmarks.field.kinds import APART, BY_NAME, HOSTED, KINDS, OURS, PAGES, TITLES, Kind, Measure
+from benchmarks.field.kinds import APART, BY_NAME, COMPARED, HOSTED, KINDS, OURS, PAGES, TITLES, Kind, Measure
 from benchmarks.field.pages import LONG, Pages
 from benchmarks.field.processes import Failed
 from benchmarks.field.results import Results
@@ -77,12 +77,13 @@ class Comparison:
         self._projects = [file.project for file in examples(corpus, INSTALLED)]
         self._large = large_file(corpus) if self._names & {"download_1", "download_4"} else None
         for number in range(self._effort.rounds):
-            for kind in self._in_round(number):
+            for kinds in together(self._in_round(number)):
                 began = time.perf_counter()
                 for live in turned(list(self._columns.lives.values()), number):
-                    if number < self._rounds(kind, live.server.name):
-                        self._act(kind, live, number)
-                _say(f"round {number + 1} of {self._effort.rounds}: {kind}, {time.perf_counter() - began:.1f} s")
+                    for kind in kinds:
+                        if number < self._rounds(kind, live.server.name):
+                            self._act(kind, live, number)
+                _say(f"round {number + 1} of {self._effort.rounds}: {', '.join(kinds)}, {time.perf_counter() - began:.1f} s")
 
     def _rounds(self, kind: str, server: str) -> int:
         """How many of them a server takes part in."""
@@ -181,6 +182,14 @@ class Comparison:
                     self._columns.keep("stale", pair.live, pair.new_project((number + 0.5) / self._effort.stale))
                 if "stale_known" in self._names and pair is on_disk:  # at once, since it has just looked
                     self._columns.keep("stale_known", pair.live, pair.known_project())
+
+
+def together(kinds: Sequence[str]) -> list[list[str]]:
+    """Each kind by itself, but those that are compared with each other in a row: a machine can be half as fast a minute later."""
+    groups: dict[object, list[str]] = {}
+    for kind in kinds:
+        groups.setdefault(next((group for group in COMPARED if kind in group), kind), []).append(kind)
+    return list(groups.values())
 
 
 def turned(servers: Sequence[Item], number: int) -> list[Item]:

@@ -95,6 +95,8 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 # By wrk, one after the other of these; each has a constant answer on the bare stack to be compared with.
 PAGES = ("project", "root", "wide", "metadata", "not_modified", "wheel")
 OURS = ("search",)  # by wrk, too, of pages that nobody else has
+# Compared with each other at one server.
+COMPARED = (("project", "project_m", "not_modified"), ("upload_1", "upload_wide", "upload_small"))
 # In the rounds, of packages in git.
 HOSTED = ("project", "root", "metadata", "not_modified", "wheel", "search", "upload_1", "upload_8", "fresh", "pip", "uv")
 # Beside the rounds: at a start, with something else that is measured, or after all of them.

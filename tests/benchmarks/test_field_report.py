@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.field import report, wrk
-from benchmarks.field.comparison import turned
-from benchmarks.field.kinds import APART, BY_NAME, HOSTED, KINDS, OURS, PAGES, TARGETS, TITLES, Measure, chosen
+from benchmarks.field.comparison import together, turned
+from benchmarks.field.kinds import APART, BY_NAME, COMPARED, HOSTED, KINDS, OURS, PAGES, TARGETS, TITLES, Measure, chosen
 from benchmarks.field.processes import descendants
 from benchmarks.field.results import Results, number, with_unit
 from benchmarks.field.svg import bar_chart
@@ -132,6 +132,18 @@ def test_a_target_may_be_about_cpu_and_about_the_same_server_at_something_else(r
 def test_a_round_begins_with_another_server_than_the_one_before() -> None:
     assert [turned(["a", "b", "c"], number) for number in range(4)] == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
     assert turned([], 1) == []
+
+
+def test_what_is_compared_with_each_other_is_measured_in_a_row() -> None:
+    assert together(["project", "root", "not_modified", "upload_1", "upload_wide", "fresh"]) == [
+        ["project", "not_modified"],
+        ["root"],
+        ["upload_1", "upload_wide"],
+        ["fresh"],
+    ]
+    assert {kind for group in COMPARED for kind in group} >= {
+        kind for target in TARGETS if target.than_kind for kind in (target.kind, target.than_kind)
+    }
 
 
 def test_every_target_is_about_something_that_is_measured() -> None:
