@@ -21,7 +21,9 @@ from pywharf.nap import Nap
 GATHERED = "pywharf.access"  # the logger
 MOMENT = 0.1  # seconds
 MOST = 2000  # lines; beyond, whoever brings the next one writes them
-PORTION = 25  # lines that are made in a row; behind them Python's lock is free for a moment, for which requests would wait otherwise
+PORTION = (
+    25  # lines that the thread makes in a row; behind them Python's lock is free for a moment, for which requests would wait otherwise
+)
 BREATH = 0.0001  # seconds
 
 
@@ -43,14 +45,22 @@ class Gathering(logging.Handler):
         super().__init__(min(sink.level for sink in sinks))
         self._sinks = sinks
         self._gathered: collections.deque[logging.LogRecord] = collections.deque()
-        self._writing = threading.RLock()  # taken behind the handler's own, so that a request does not wait while others' lines are written
+        self._writing = threading.RLock()  # again by the same thread, where making a line tells of something itself
         self._nap = Nap()
         self._thread: threading.Thread | None = None
         self._closed = False
         _all.add(self)
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the handler's own lock: a request does not wait for it while others' lines are written, nor can two threads that take it
+        and `_writing` in different order wait for each other.
+        """
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
     def emit(self, record: logging.LogRecord) -> None:
-        """With the handler's lock held."""
         if record.name == GATHERED and record.levelno == logging.INFO and len(self._gathered) < MOST and self._is_attended():
             self._gathered.append(record)
             self._nap.wake()
@@ -79,19 +89,23 @@ class Gathering(logging.Handler):
         self._nap = Nap()
         self._thread = None
 
-    def _write_gathered(self) -> None:
-        records = [self._gathered.popleft() for _ in range(len(self._gathered))]
+    def _write_gathered(self, *, at_rest: bool = False) -> None:
+        records = []
+        with contextlib.suppress(IndexError):  # where something that is told meanwhile, by this very thread, has written them
+            for _ in range(len(self._gathered)):
+                records.append(self._gathered.popleft())
         if records:
-            self._write(records)
+            self._write(records, at_rest=at_rest)
 
-    def _write(self, records: Sequence[logging.LogRecord]) -> None:
+    def _write(self, records: Sequence[logging.LogRecord], *, at_rest: bool = False) -> None:
+        """With `_writing` held. at_rest: nobody waits for it."""
         for sink in self._sinks:
             lines = []
-            for number, record in enumerate(records, 1):
+            for record in records:
                 if record.levelno >= sink.level:
                     lines.append(self._line(record))
-                if number % PORTION == 0:
-                    time.sleep(BREATH)
+                    if at_rest and len(lines) % PORTION == 0:
+                        time.sleep(BREATH)
             if lines:
                 sink.write(lines)
 
@@ -105,21 +119,26 @@ class Gathering(logging.Handler):
 
     def _is_attended(self) -> bool:
         if self._thread is None and not self._closed:
-            thread = threading.Thread(target=self._work, args=(self._nap,), name="log", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the system gives no more threads, or the interpreter ends
-                return False
-            self._thread = thread
+            with self._writing:
+                return self._thread is not None or self._attend()
         return not self._closed
+
+    def _attend(self) -> bool:
+        thread = threading.Thread(target=self._work, args=(self._nap,), name="log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads, or the interpreter ends
+            return False
+        self._thread = thread
+        return True
 
     def _work(self, nap: Nap) -> None:
         while not self._closed:
             if not self._gathered:
                 nap.until_woken(lambda: not self._gathered and not self._closed)
             time.sleep(MOMENT)
-            with contextlib.suppress(Exception):  # such as MemoryError: this goes on, or nobody would write what comes next
-                self.flush()
+            with contextlib.suppress(Exception), self._writing:  # such as MemoryError: this goes on, or nobody would write what comes next
+                self._write_gathered(at_rest=True)
 
 
 _all: weakref.WeakSet[Gathering] = weakref.WeakSet()

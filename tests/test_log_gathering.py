@@ -153,6 +153,41 @@ def test_an_event_has_its_place_also_while_lines_are_written() -> None:
     gathering.close()
 
 
+class Telling:
+    """Tells of something itself when it is written down, at a moment when another thread tells of something too."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self.telling = threading.Thread(target=gathering.handle, args=(event("theirs"),), daemon=True)
+
+    def __str__(self) -> str:
+        self.telling.start()
+        time.sleep(0.2)  # so that it waits by now for whoever writes
+        self._gathering.handle(event("mine"))
+        return "told"
+
+
+def test_threads_that_tell_of_something_while_lines_are_made_do_not_wait_for_each_other(gathering: Gathering, sink: Lines) -> None:
+    telling = Telling(gathering)
+    gathering.handle(logging.LogRecord(GATHERED, logging.INFO, "app.py", 0, "GET /%s", (telling,), None))
+    wait_for(lambda: len(sink.lines) == 3)
+    telling.telling.join(SOON)
+
+    assert sorted(sink.lines) == ["GET /told\n", "mine\n", "theirs\n"]
+
+
+def test_an_event_is_not_slowed_by_what_others_gathered(
+    gathering: Gathering, sink: Lines, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that writes them otherwise makes room for requests; who tells of an event does not, also not for two sinks."""
+    monkeypatch.setattr(log_gathering, "PORTION", 1)
+    for number in range(3):
+        gathering.handle(request(number))
+    gathering.handle(event("synced"))  # would wait for `held`
+
+    assert sink.lines == ["GET /0\n", "GET /1\n", "GET /2\n", "synced\n"]
+
+
 def test_many_lines_are_all_written_and_in_order(gathering: Gathering, sink: Lines) -> None:
     """However many are made in a row."""
     for number in range(3 * log_gathering.PORTION + 1):
