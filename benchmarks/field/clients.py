@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,19 +71,27 @@ def upload(live: Live, clients: int, seconds: float, *, into: str = "") -> Measu
 
     A server that lets some time pass between two groups is measured from the end of one group to that of the next.
     """
+    forms = new_forms(into)
     if live.server.pace:
-        upload_for(live, 1, 0)
-        seconds = 0
+        upload_for(live, 1, 0.0, forms)
+        seconds = 0.0
+    began = time.perf_counter()
+    if live.server.pace:
+        time.sleep(SETTLES)
     cpu = live.running.cpu()
-    took, done = upload_for(live, clients, seconds, into=into)
+    done = upload_for(live, clients, seconds, forms)
+    took = time.perf_counter() - began
     time.sleep(SETTLES)
     return Measure(done / took, (live.running.cpu() - cpu) / done)
 
 
-def upload_for(live: Live, clients: int, seconds: float, *, into: str = "") -> tuple[float, int]:
-    """Upload for so long, and at least one by each client; seconds until all were answered, and how many there were."""
-    wheels = [_new_wheel(into) for _ in range(AT_MOST)]
-    forms = iter([upload_form(wheel) for wheel in wheels])
+def new_forms(into: str = "") -> Iterator[tuple[bytes, str]]:
+    """As many as are ever uploaded at a time; made now, not while something is timed."""
+    return iter([upload_form(_new_wheel(into)) for _ in range(AT_MOST)])
+
+
+def upload_for(live: Live, clients: int, seconds: float, forms: Iterator[tuple[bytes, str]]) -> int:
+    """Upload for so long, and at least one by each client; how many there were when all were answered."""
     lock, until = threading.Lock(), time.perf_counter() + seconds
 
     def work() -> int:
@@ -99,8 +107,7 @@ def upload_for(live: Live, clients: int, seconds: float, *, into: str = "") -> t
         connection.close()
         return done
 
-    took, done = _together([work] * clients)
-    return took, sum(done)
+    return sum(_together([work] * clients)[1])
 
 
 @functools.lru_cache(maxsize=1)

@@ -74,6 +74,8 @@ class Columns:
         return self
 
     def __exit__(self, *of_error: object) -> None:
+        for timer in self._timers:  # where an error came before it
+            timer.cancel()
         for live in self.lives.values():  # each takes some time to end: all at once
             live.running.ask_to_stop()
         self._stack.close()

@@ -6,6 +6,7 @@ Packages in git are compared at sizes S and M alone; of more, benchmarks/git_rep
 from __future__ import annotations
 
 import contextlib
+import http.client
 import shutil
 import sys
 import time
@@ -140,7 +141,7 @@ class Comparison:
     def _act(self, kind: str, live: Live, number: int) -> None:
         try:
             measured = self._measured(kind, live, number)
-        except (Failed, WrkFailed, OSError) as error:
+        except (Failed, WrkFailed, OSError, http.client.HTTPException) as error:
             if live.server.name.startswith("pywharf"):
                 raise Failed(f"{kind}: {error}") from error
             print(f"left out: {kind}: {error}", file=sys.stderr)
@@ -156,7 +157,10 @@ class Comparison:
     def _measure_apart(self, corpus: Corpus) -> None:
         """What would disturb what is timed: a server that follows all uploads to another one, and strace."""
         if self._names & {"stale", "stale_known"}:
-            self._measure_staleness(examples(corpus, EXAMPLES)[-1].project)
+            try:
+                self._measure_staleness(examples(corpus, EXAMPLES)[-1].project)
+            except (OSError, http.client.HTTPException) as error:
+                raise Failed(f"staleness: {error}") from error
         for kind, count in (("fsyncs_1", 1), ("fsyncs_8", 8)):
             if kind not in self._names:
                 continue
@@ -166,7 +170,7 @@ class Comparison:
                     continue
                 try:
                     self._columns.keep(kind, live, fsyncs.fsyncs_of_uploads(live, count, self._work))
-                except Failed as error:  # not allowed to, or gone: nothing that a server does wrong
+                except (Failed, OSError, http.client.HTTPException) as error:  # not allowed to, or gone: nothing that a server does wrong
                     print(f"left out: {kind}: {live.server.name}: {error}", file=sys.stderr)
 
     def _measure_staleness(self, project: str) -> None:
@@ -175,13 +179,16 @@ class Comparison:
         if in_git is not None and "stale_known" in self._names:
             self._columns.keep("stale_known", in_git.live, in_git.watched())
         on_disk = None if self._size == "XL" else self._columns.start_second(project)  # which has one ROOT, and would read for long
-        pairs = [pair for pair in (on_disk, in_git) if pair is not None]
+        if on_disk is not None:
+            on_disk.known_project()  # by now it has just looked
         for number in range(self._effort.stale):
-            for pair in turned(pairs, number):
-                if "stale" in self._names and (number < self._effort.slow or not pair.live.server.pace):
-                    self._columns.keep("stale", pair.live, pair.new_project((number + 0.5) / self._effort.stale))
-                if "stale_known" in self._names and pair is on_disk:  # at once, since it has just looked
-                    self._columns.keep("stale_known", pair.live, pair.known_project())
+            if on_disk is not None and "stale_known" in self._names:
+                self._columns.keep("stale_known", on_disk.live, on_disk.known_project())
+            if on_disk is not None and "stale" in self._names:
+                self._columns.keep("stale", on_disk.live, on_disk.new_project((number + 0.5) / self._effort.stale))
+        if in_git is not None and "stale" in self._names:
+            for _ in range(self._effort.slow):
+                self._columns.keep("stale", in_git.live, in_git.new_project(0.0))
 
 
 def together(kinds: Sequence[str]) -> list[list[str]]:

@@ -26,11 +26,11 @@ _CALL = re.compile(rf"^\d+ +(?:{'|'.join(CALLS)})\(", re.MULTILINE)  # not the s
 
 def fsyncs_of_uploads(live: Live, count: int, work: Path) -> Measure:
     """Calls for one upload of 10 kB, by so many clients at a time. Raises Failed."""
-    done = 0
+    done, forms = 0, clients.new_forms()
 
     def act() -> None:
         nonlocal done
-        done = clients.upload_for(live, count, SECONDS)[1]
+        done = clients.upload_for(live, count, SECONDS, forms)
         time.sleep(clients.SETTLES)
 
     counted = fsyncs_while(live.running.process.pid, act, work)

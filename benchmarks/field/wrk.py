@@ -57,6 +57,7 @@ def script(requests: Sequence[Request], port: int) -> str:
 def run(requests: Sequence[Request], port: int, seconds: int, work: Path) -> Load:
     """Ask a server on 127.0.0.1 for `seconds`, over 8 connections. Raises WrkFailed."""
     path = work / "requests.lua"
+    path.touch(mode=0o600)  # secrets are in it
     path.write_text(script(requests, port))
     command = [
         "wrk",
