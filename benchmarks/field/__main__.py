@@ -33,7 +33,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(
         prog="python -m benchmarks.field", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--quick", action="store_true", help="under five minutes once all is installed and filled")
+    arguments.add_argument("--quick", action="store_true", help="about five minutes once all is installed and filled")
     arguments.add_argument("--size", choices=SIZES, default="M", help="files: S 100, M 22,000, L 200,000, XL 1,000,000; default M")
     arguments.add_argument("--only", metavar="KIND,...", help=f"of {', '.join(kind.name for kind in KINDS)}")
     arguments.add_argument("--alone", action="store_true", help="pywharf and the bare stack only; always so with --size XL")
