@@ -21,9 +21,8 @@ from pywharf.nap import Nap
 GATHERED = "pywharf.access"  # the logger
 MOMENT = 0.1  # seconds
 MOST = 2000  # lines; beyond, whoever brings the next one writes them
-PORTION = (
-    25  # lines that the thread makes in a row; behind them Python's lock is free for a moment, for which requests would wait otherwise
-)
+# Lines that the thread makes in a row; behind them Python's lock is free for a moment, for which requests would wait otherwise.
+PORTION = 25
 BREATH = 0.0001  # seconds
 
 

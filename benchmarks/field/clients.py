@@ -72,11 +72,10 @@ def upload(live: Live, clients: int, seconds: float, *, into: str = "") -> Measu
     A server that lets some time pass between two groups is measured from the end of one group to that of the next.
     """
     forms = new_forms(into)
-    if live.server.pace:
-        upload_for(live, 1, 0.0, forms)
-        seconds = 0.0
     began = time.perf_counter()
     if live.server.pace:
+        upload_for(live, 1, 0.0, forms)
+        seconds, began = 0.0, time.perf_counter()
         time.sleep(SETTLES)
     cpu = live.running.cpu()
     done = upload_for(live, clients, seconds, forms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,19 +84,14 @@ def test_a_corpus_that_was_not_finished_is_made_again(small: Corpus) -> None:
     assert not (small.folder / "files" / "rest-of-another").exists()
 
 
-def test_pywharf_serves_all_of_it_as_if_it_had_been_uploaded(small: Corpus, tmp_path: Path) -> None:
+def test_pywharf_serves_all_of_it_as_if_it_had_been_uploaded(small: Corpus, tmp_path: Path, check_holds: Callable[..., None]) -> None:
     filling.fill_pywharf(small, tmp_path / "root")
 
     repository = Repository(parse(filling.CONFIG, "")["local"], Layout(tmp_path / "root"), ServerSettings())
     try:
         repository.sync()
         assert repository.access(READER).name == "READ"
-        assert sorted(repository.projects().names) == sorted(project.name for project in small.projects)
-        for file in small.files():
-            found = repository.find_file(parse_filename(file.filename).project, file.filename)
-            assert found is not None
-            with repository.open_file(found) as body:
-                assert body.read() == small.path(file).read_bytes()
+        check_holds(repository, small, small.files())
     finally:
         repository.close()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,6 @@ from benchmarks.field.tools import find_tools
 from pywharf import stored_config
 from pywharf.config import ServerSettings, parse
 from pywharf.layout import Layout
-from pywharf.model.names import parse_filename
 from pywharf.repository.repository import Repository
 
 pytestmark = pytest.mark.any_python
@@ -101,7 +101,9 @@ def test_fsyncs_of_a_process_that_cannot_be_traced_are_told_as_a_failure(tmp_pat
 
 
 @needs_git
-def test_a_repository_in_git_holds_the_corpus_and_its_token_is_nobody_elses_to_read(tmp_path: Path) -> None:
+def test_a_repository_in_git_holds_the_corpus_and_its_token_is_nobody_elses_to_read(
+    tmp_path: Path, check_holds: Callable[..., None]
+) -> None:
     small = make_corpus("S", tmp_path / "corpus")
     (tmp_path / "filled").mkdir()
     fill_git(small, tmp_path / "filled")
@@ -118,12 +120,7 @@ def test_a_repository_in_git_holds_the_corpus_and_its_token_is_nobody_elses_to_r
         repository = Repository(parse(stored.config, stored.admin_secret)[NAME], layout, ServerSettings())
         try:
             repository.sync()
-            assert sorted(repository.projects().names) == sorted(project.name for project in small.projects)
-            for file in list(small.files())[::20]:
-                found = repository.find_file(parse_filename(file.filename).project, file.filename)
-                assert found is not None
-                with repository.open_file(found) as body:
-                    assert body.read() == small.path(file).read_bytes()
+            check_holds(repository, small, list(small.files())[::20])
         finally:
             repository.close()
     finally:
