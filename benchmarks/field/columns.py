@@ -15,7 +15,18 @@ from typing import TypeVar
 
 from benchmarks.field import hosted, servers
 from benchmarks.field.corpora import Corpus, File, make_corpus
-from benchmarks.field.filling import CONFIG, examples, fill_devpi, fill_flat, fill_folders, fill_pywharf, fill_site, filled, work_copy
+from benchmarks.field.filling import (
+    CONFIG,
+    bring_up_catalogue,
+    examples,
+    fill_devpi,
+    fill_flat,
+    fill_folders,
+    fill_pywharf,
+    fill_site,
+    filled,
+    work_copy,
+)
 from benchmarks.field.kinds import HOSTED, PAGES, TITLES, Measure
 from benchmarks.field.pages import Pages
 from benchmarks.field.processes import Failed
@@ -85,7 +96,7 @@ class Columns:
         large = None if self._size == "XL" else self._cache.parent / "large"
         corpus = self._made("corpus", lambda: make_corpus(self._size, self._cache / "corpus", large=large))
         files = examples(corpus, EXAMPLES)
-        root = filled("pywharf", self._cache, lambda root: self._made("pywharf", lambda: fill_pywharf(corpus, root)))
+        root = self._filled(corpus, self._cache)
         first = files[0].project
         self._root = self._copy(root, "pywharf")
         if self._wants("cold"):
@@ -182,11 +193,17 @@ class Columns:
             except (Failed, OSError, subprocess.CalledProcessError) as error:
                 print(f"left out: {name}: {error}", file=sys.stderr)
 
+    def _filled(self, corpus: Corpus, cache: Path) -> Path:
+        """A ROOT with a corpus in it, to be copied."""
+        root = filled("pywharf", cache, lambda root: self._made("pywharf", lambda: fill_pywharf(corpus, root)))
+        self._made("catalogue", lambda: bring_up_catalogue(root))
+        return root
+
     def _start_beside(self, name: str, size: str) -> None:
         """A pywharf with another corpus, to be compared with."""
         cache = self._cache.parent / size
         corpus = make_corpus(size, cache / "corpus", large=self._cache.parent / "large")
-        root = filled("pywharf", cache, lambda root: fill_pywharf(corpus, root))
+        root = self._filled(corpus, cache)
         self.beside[name] = examples(corpus, EXAMPLES)
         self._start(servers.pywharf(name, self._copy(root, name), 1), self.beside[name][0].project)
 

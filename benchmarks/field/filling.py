@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -77,6 +78,14 @@ def fill_pywharf(corpus: Corpus, root: Path) -> None:
                 staged.append(StagedFile(FileRef(file.project, side.name, side.sha256, side.size), corpus.metadata_path(file)))
             repository.backend.commit(Change(project, documents, staged, message=f"Publish {project}"), cursor)
         repository.sync()
+
+
+def bring_up_catalogue(root: Path) -> None:
+    """Have the catalogue of a filled ROOT show all of it, as where people have searched before. The second time there is nothing to do."""
+    with _opened(root) as repository:
+        repository.sync()
+        while repository.catalogue.is_behind():
+            time.sleep(0.1)
 
 
 def fill_site(corpus: Corpus, root: Path, site: Path) -> None:

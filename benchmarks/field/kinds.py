@@ -86,7 +86,7 @@ KINDS = (
     Kind("start", "start to the first answer", "s", "s"),
     Kind("cold", "the same with the local index gone", "s", "s"),
     Kind("rss", "memory of a process, idle", "MB"),
-    Kind("disk", "local index, on the disk", "MB"),
+    Kind("disk", "local index and what is searched, on the disk", "MB"),
     Kind("pip", "pip installs 30 packages", "s", "ms"),
     Kind("uv", "uv installs 30 packages", "s", "ms"),
 )

@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from email.policy import compat32
 
 from packaging.version import InvalidVersion
 
@@ -135,7 +134,7 @@ def _split(text: str) -> tuple[Mapping[str, tuple[str, ...]], str]:
     if _PLAIN_HEAD.fullmatch(head):
         headers = ((name, value) for name, _, value in (line.partition(":") for line in head.removesuffix("\n").split("\n")))
     else:
-        message = HeaderParser(policy=compat32).parsestr(head)
+        message = HeaderParser().parsestr(head)  # its policy is compat32; to import that by name costs every start some ms
         headers = message.items()
         stray = message.get_payload()  # from the first line on that is no header: for the email parser the body begins there
         if isinstance(stray, str) and stray:

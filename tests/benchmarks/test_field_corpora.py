@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,16 @@ def test_pywharf_serves_all_of_it_as_if_it_had_been_uploaded(small: Corpus, tmp_
         check_holds(repository, small, small.files())
     finally:
         repository.close()
+
+
+def test_a_filled_root_can_be_searched_for_all_of_it(small: Corpus, tmp_path: Path) -> None:
+    filling.fill_pywharf(small, tmp_path / "root")
+
+    filling.bring_up_catalogue(tmp_path / "root")
+
+    with closing(sqlite3.connect(tmp_path / "root" / "index" / "local.catalogue.sqlite")) as catalogue:
+        found = {project for (project,) in catalogue.execute("SELECT project FROM projects")}
+    assert found == {file.project for file in small.files()}
 
 
 def test_a_wheel_of_the_corpus_passes_the_checks_of_an_upload(small: Corpus) -> None:

@@ -237,8 +237,7 @@ class Supervisor:
             if problem:
                 raise WorkerFailed(problem)
             self._job.open()
-            gc.collect()
-            gc.freeze()  # what is here by now stays, in pages that all workers share
+            gc.freeze()  # what is here by now stays, in pages that all workers share; to look for garbage first would find next to none
             self._start(self._places[0])
         elif problem:
             log.error("the workers are not replaced, the old configuration goes on: %s", problem)
