@@ -101,6 +101,7 @@ class Columns:
         self._root = self._copy(root, "pywharf")
         if self._wants("cold"):
             self._start_cold(first)
+            self._made("catalogue", lambda: bring_up_catalogue(self._root))  # the one before was of the index that is gone
         self._start(servers.pywharf("pywharf", self._root, 1), first)
         if self._wants("disk"):
             size = sum(path.stat().st_size for path in (root / "index").iterdir() if not path.is_symlink())
