@@ -101,13 +101,12 @@ class Columns:
         self._root = self._copy(root, "pywharf")
         if self._wants("cold"):
             self._start_cold(first)
-            self._made("catalogue", lambda: bring_up_catalogue(self._root))  # the one before was of the index that is gone
-        self._start(servers.pywharf("pywharf", self._root, 1), first)
+        self._start(servers.pywharf("pywharf", self._searched(self._root), 1), first)
         if self._wants("disk"):
-            size = sum(path.stat().st_size for path in (root / "index").iterdir() if not path.is_symlink())
+            size = sum(path.stat().st_size for path in (self._root / "index").iterdir() if not path.is_symlink())
             self.keep("disk", self.lives["pywharf"], Measure(size / 1e6))
         if self._wants(*PAGES, "upload_8") and self._size != "XL":  # whose one ROOT is in use
-            self._start(servers.pywharf("pywharf-2", self._copy(root, "pywharf-2"), 2), first)
+            self._start(servers.pywharf("pywharf-2", self._searched(self._copy(root, "pywharf-2")), 2), first)
         if self._wants("upload_small") and self._size != "S":
             self._start_beside(SMALL, "S")
         if self._wants("project_m") and self._size in ("L", "XL"):
@@ -196,7 +195,10 @@ class Columns:
 
     def _filled(self, corpus: Corpus, cache: Path) -> Path:
         """A ROOT with a corpus in it, to be copied."""
-        root = filled("pywharf", cache, lambda root: self._made("pywharf", lambda: fill_pywharf(corpus, root)))
+        return filled("pywharf", cache, lambda root: self._made("pywharf", lambda: fill_pywharf(corpus, root)))
+
+    def _searched(self, root: Path) -> Path:
+        """A ROOT whose catalogue is up to date. That of a ROOT that was copied, or whose index is gone, begins anew."""
         self._made("catalogue", lambda: bring_up_catalogue(root))
         return root
 
@@ -206,7 +208,7 @@ class Columns:
         corpus = make_corpus(size, cache / "corpus", large=self._cache.parent / "large")
         root = self._filled(corpus, cache)
         self.beside[name] = examples(corpus, EXAMPLES)
-        self._start(servers.pywharf(name, self._copy(root, name), 1), self.beside[name][0].project)
+        self._start(servers.pywharf(name, self._searched(self._copy(root, name)), 1), self.beside[name][0].project)
 
     def _start(self, server: Server, first: str) -> None:
         """Start it as often as starts are measured, and leave it running."""

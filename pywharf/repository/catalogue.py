@@ -177,7 +177,7 @@ class Catalogue:
         try:
             of, after = self._at(db)
             if of != build:
-                clear(db)
+                clear(db, self._words)
                 after = (-1, "")
             oldest = oldest_revision(self._index)
             if oldest is None or oldest > after[0]:  # all of it was read anew: what it no longer has is in no list of changes

@@ -305,6 +305,26 @@ def check_against_the_index(catalogue: Catalogue, index: LocalIndex) -> None:
         assert {one.project for one in catalogue.search(word, limit=100).projects} == expected, word
 
 
+def _bytes_of_words(folder: Path) -> int:
+    with contextlib.closing(sqlite3.connect(folder / "local.catalogue.sqlite")) as db:
+        return int(db.execute("SELECT sum(length(block)) FROM words_data").fetchone()[0])
+
+
+def test_what_is_made_anew_keeps_nothing_of_the_words_before_that_searches_would_go_through(
+    tmp_path: Path, index: LocalIndex, catalogue: Catalogue
+) -> None:
+    put(index, *(record(wheel(f"demo{number}"), summary=f"The word number{number}") for number in range(40)))
+    assert catalogue.search("demo7", limit=5).total == 1
+    full = _bytes_of_words(tmp_path)
+
+    index.rebuild()
+    put(index, record(wheel("zebra")), reset=True)
+
+    assert found(catalogue, "") == ["zebra"]
+    assert _bytes_of_words(tmp_path) < full / 5
+    check_against_the_index(catalogue, index)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_it_says_what_the_index_says_after_any_changes_resets_and_rebuilds(
     tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, seed: int
