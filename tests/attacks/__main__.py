@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -132,9 +133,14 @@ def _others(target: Target) -> str:
     )
 
 
-def main() -> None:
+def read_options(given: Sequence[str]) -> argparse.Namespace:
+    """What is to be done. `words`: those behind `--`, which argparse takes for options of its own once other options came before."""
+    ours, words = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
     parser = argparse.ArgumentParser(
-        prog="python -m tests.attacks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.attacks",
+        usage="%(prog)s [all | framing | hostile] [OPTION ...] [-- OPTION VALUE ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="?", choices=["all", "framing", "hostile"], default="all")
     parser.add_argument("--clients", type=int, default=500, help="hostile clients of an attack")
@@ -146,9 +152,14 @@ def main() -> None:
     parser.add_argument("--cases", action="store_true", help="print each request of the framing table")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--servers", type=lambda text: text.split(","), default=["plain", "ours"], help="of plain, ours")
-    parser.add_argument("words", nargs="*", metavar="-- OPTION VALUE", help="options of our server")
-    options = parser.parse_args()
-    words = list(options.words)
+    options = parser.parse_args(ours)
+    options.words = list(words)
+    return options
+
+
+def main() -> None:
+    options = read_options(sys.argv[1:])
+    words = options.words
     if options.quick:
         options.clients, options.seconds, options.idle = 100, 2.0, 500
         options.only = [kind for kind in options.only if kind in FEW]
