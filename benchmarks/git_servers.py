@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import resource
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from process_cpu import cpu_of
 
 from pywharf.backend.interface import Access
 from pywharf.testing.distributions import Distribution
@@ -112,9 +113,8 @@ class MeasuredServer:
     # --- the process ------------------------------------------------------------------------------------------------
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, in hundredths."""
-        fields = self._proc("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU so far, of the worker and of the process that supervises it, which reads the program."""
+        return sum(map(cpu_of, (self._live.pid, *self._live.worker_pids())))
 
     def rss(self) -> float:
         """MiB."""

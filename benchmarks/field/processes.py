@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.process_cpu import cpu_of
+
 STARTS = 120.0  # seconds until a server is given up
 OFTEN = 0.02  # of the time since its start that passes between two looks whether it answers: they cost it CPU
-_CLOCK_OF_A_PROCESS = 2  # CPUCLOCK_SCHED, in Linux: nanoseconds that its threads ran
 
 
 class Failed(Exception):
@@ -102,17 +103,6 @@ def descendants(pid: int) -> list[int]:
             except OSError:
                 continue
     return found
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU of a process so far, its threads that have ended included, as /proc/PID/schedstat would not; 0.0 where it is gone.
-
-    Its clock is read, as clock_getcpuclockid(3) finds it: /proc/PID/stat counts in hundredths, as much as a server needs for 50 pages.
-    """
-    try:
-        return time.clock_gettime(~pid << 3 | _CLOCK_OF_A_PROCESS)
-    except OSError:
-        return 0.0
 
 
 def _memory(pid: int, name: str) -> float:

@@ -1,13 +1,10 @@
-"""The servers that are compared, and what is read of their processes: CPU, fsyncs, and how late another one shows an upload."""
+"""The servers that are compared, and what is read of their processes: fsyncs, and how late another one shows an upload."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from benchmarks.field.corpora import make_corpus
 from benchmarks.field.fsyncs import fsyncs_while
 from benchmarks.field.hosted import NAME, GitHost, fill_git
 from benchmarks.field.kinds import chosen
-from benchmarks.field.processes import Failed, cpu_of
+from benchmarks.field.processes import Failed
 from benchmarks.field.results import Results
 from benchmarks.field.tools import find_tools
 from pywharf import stored_config
@@ -45,26 +42,6 @@ os.fsync(file)
 print("done", flush=True)
 sys.stdin.readline()
 """
-
-
-def test_cpu_of_a_process_includes_that_of_its_threads_that_have_ended() -> None:
-    def work() -> None:
-        while time.thread_time() < 0.05:
-            pass
-
-    before = cpu_of(os.getpid())
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-
-    assert cpu_of(os.getpid()) - before >= 0.05
-
-
-def test_a_process_that_is_gone_has_used_no_cpu() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-
-    assert cpu_of(process.pid) == 0.0
 
 
 @needs_strace
