@@ -128,13 +128,11 @@ class MeasuredServer:
         Path(f"/proc/{self._live.worker_pids()[0]}/clear_refs").write_text("5")
 
     def _status(self, name: str) -> float:
-        found = re.search(rf"^{name}:\s+(\d+) kB", self._proc("status"), re.MULTILINE)
+        status = Path(f"/proc/{self._live.worker_pids()[0]}/status").read_text()
+        found = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
         if found is None:
             raise RuntimeError(f"the kernel does not tell {name}")
         return int(found[1]) / 1024
-
-    def _proc(self, name: str) -> str:
-        return Path(f"/proc/{self._live.worker_pids()[0]}/{name}").read_text()
 
 
 def cpu_of_children() -> float:

@@ -198,8 +198,9 @@ class Columns:
         return filled("pywharf", cache, lambda root: self._made("pywharf", lambda: fill_pywharf(corpus, root)))
 
     def _searched(self, root: Path) -> Path:
-        """A ROOT whose catalogue is up to date. That of a ROOT that was copied, or whose index is gone, begins anew."""
-        self._made("catalogue", lambda: bring_up_catalogue(root))
+        """A ROOT whose catalogue is up to date, where the run looks at it. That of a ROOT that was copied, or whose index is gone, begins anew."""
+        if self._wants("search", "disk"):
+            self._made("catalogue", lambda: bring_up_catalogue(root))
         return root
 
     def _start_beside(self, name: str, size: str) -> None:

@@ -135,7 +135,7 @@ def _others(target: Target) -> str:
 
 def read_options(given: Sequence[str]) -> argparse.Namespace:
     """What is to be done. `words`: those behind `--`, which argparse takes for options of its own once other options came before."""
-    ours, words = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
+    end = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
         prog="python -m tests.attacks",
         usage="%(prog)s [all | framing | hostile] [OPTION ...] [-- OPTION VALUE ...]",
@@ -152,8 +152,8 @@ def read_options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cases", action="store_true", help="print each request of the framing table")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--servers", type=lambda text: text.split(","), default=["plain", "ours"], help="of plain, ours")
-    options = parser.parse_args(ours)
-    options.words = list(words)
+    options = parser.parse_args(given[:end])
+    options.words = list(given[end + 1 :])
     return options
 
 
