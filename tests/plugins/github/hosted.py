@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pywharf_github import plugin
 from pywharf_github.storage import GitHubBackend
 
 from pywharf.backend.interface import Access, Change, Cursor, FileRef, StagedFile
+from pywharf.files import locked
 from pywharf.testing.backend_suite import Reader, StorageUnderTest, commit, current
 from pywharf.testing.git_server import GitServer
 
@@ -157,3 +159,18 @@ class Server:
 
     def cursor(self) -> Cursor:
         return current(self.backend)
+
+    @contextlib.contextmanager
+    def turn_held(self) -> Iterator[None]:
+        """Nobody pushes, as while another process of the same ROOT does."""
+        (lock,) = (self.folder / "workdir").glob("*/push.lock")
+        with locked(lock):
+            yield
+
+    def waiting(self) -> int:
+        """Changes that go into the next push."""
+        return len(self.backend._committer._waiting)
+
+    def is_led(self) -> bool:
+        """Whether one of those who wait goes first."""
+        return self.backend._committer._leading.locked()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from plugins.github.hosted import DOCUMENT, Hosted, Server
 from pywharf_github import committer, staging, turn
+from repository.making import settle
 
 from pywharf.backend.interface import Access, Change
 from pywharf.errors import AccessDenied, BackendUnavailable, ChangeRefused, Moved, StorageTakesLess
@@ -135,13 +136,21 @@ def at_once(tasks: list[partial[None]]) -> list[BaseException | None]:
         return list(threads.map(run, tasks))
 
 
-def test_changes_that_wait_share_a_push_and_keep_a_commit_each(hosted: Hosted, tmp_path: Path) -> None:
-    server = Server(hosted, tmp_path, {"min_push_interval": 0.5})
-    server.publish("demo-0")
+def outcomes_of_one_push(server: Server, changes: list[Change]) -> list[BaseException | None]:
+    """Of changes that all wait, or have been refused, before the first of them is pushed: however busy the machine is."""
     cursor = server.cursor()
+    with ThreadPoolExecutor(len(changes)) as threads:
+        with server.turn_held():
+            running = [threads.submit(server.backend.commit, change, cursor) for change in changes]
+            settle(lambda: server.waiting() + sum(one.done() for one in running) == len(running))
+        return [one.exception(60) for one in running]
+
+
+def test_changes_that_wait_share_a_push_and_keep_a_commit_each(hosted: Hosted, server: Server) -> None:
+    server.publish("demo-0")
     hosted.server.forget_requests()
 
-    outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{number}"), cursor) for number in range(1, 7)])
+    outcomes = outcomes_of_one_push(server, [server.change(f"demo-{number}") for number in range(1, 7)])
 
     assert outcomes == [None] * 6
     assert pushes(hosted) == 1
@@ -150,12 +159,10 @@ def test_changes_that_wait_share_a_push_and_keep_a_commit_each(hosted: Hosted, t
     hosted.check()
 
 
-def test_of_changes_in_one_push_that_disturb_each_other_one_wins(hosted: Hosted, tmp_path: Path) -> None:
-    server = Server(hosted, tmp_path, {"min_push_interval": 0.5})
+def test_of_changes_in_one_push_that_disturb_each_other_one_wins(hosted: Hosted, server: Server) -> None:
     server.publish("demo-0")
-    cursor = server.cursor()
 
-    outcomes = at_once([partial(server.backend.commit, server.change("demo-1", b"%d" % number), cursor) for number in range(4)])
+    outcomes = outcomes_of_one_push(server, [server.change("demo-1", b"%d" % number) for number in range(4)])
 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Moved"] * 3 + ["NoneType"]
     assert len(hosted.subjects()) == 2
@@ -177,14 +184,12 @@ def test_changes_of_different_tokens_never_share_a_push(hosted: Hosted, tmp_path
     assert time.monotonic() - began >= 0.5  # all of a ROOT take turns, with a pause between pushes
 
 
-def test_a_change_that_the_host_refuses_does_not_take_the_others_with_it(hosted: Hosted, tmp_path: Path) -> None:
-    server = Server(hosted, tmp_path, {"min_push_interval": 0.5})
+def test_a_change_that_the_host_refuses_does_not_take_the_others_with_it(hosted: Hosted, server: Server) -> None:
     server.publish("demo-0")
-    cursor = server.cursor()
     hosted.server.refuse_large_blobs(hosted.repository, 10_000)
 
     bodies = [b"small", os.urandom(20_000), b"small too"]
-    outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{n}", body), cursor) for n, body in enumerate(bodies, 1)])
+    outcomes = outcomes_of_one_push(server, [server.change(f"demo-{n}", body) for n, body in enumerate(bodies, 1)])
 
     assert (outcomes[0], outcomes[2]) == (None, None)
     assert isinstance(outcomes[1], StorageTakesLess)
@@ -197,11 +202,10 @@ def test_a_change_that_the_host_refuses_does_not_take_the_others_with_it(hosted:
 
 def test_only_so_many_uploads_may_wait(hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "MOST_WAITING", 2)
-    server = Server(hosted, tmp_path, {"min_push_interval": 1.0})
+    server = Server(hosted, tmp_path)
     server.publish("demo-0")
-    cursor = server.cursor()
 
-    outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{number}"), cursor) for number in range(1, 6)])
+    outcomes = outcomes_of_one_push(server, [server.change(f"demo-{number}") for number in range(1, 6)])
 
     refused = [outcome for outcome in outcomes if outcome is not None]
     assert [type(one) for one in refused] == [BackendUnavailable] * 3
@@ -225,15 +229,21 @@ def test_nobody_waits_for_ever_for_the_turn(hosted: Hosted, tmp_path: Path, monk
 
 
 def test_who_waits_in_vain_while_the_push_with_his_change_goes_on_is_told_how_it_ends(
-    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hosted: Hosted, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(hosted, tmp_path, {"min_push_interval": 1.0})
     server.publish("demo-0")
     cursor = server.cursor()
-    monkeypatch.setattr(committer, "PATIENCE", 2.0)
-    hosted.server.fail(Before(lambda: time.sleep(4)), service=PUSH, method="POST")
+    patience = 3.0
+    hosted.server.fail(Before(lambda: time.sleep(patience + 1)), service=PUSH, method="POST")
 
-    outcomes = at_once([partial(server.backend.commit, server.change(f"demo-{number}"), cursor) for number in range(1, 4)])
+    with ThreadPoolExecutor(3) as threads:
+        with server.turn_held():
+            running = [threads.submit(server.backend.commit, server.change("demo-1"), cursor)]
+            settle(server.is_led)
+            monkeypatch.setattr(committer, "PATIENCE", patience)  # of those who come later
+            running += [threads.submit(server.backend.commit, server.change(f"demo-{number}"), cursor) for number in (2, 3)]
+            settle(lambda: server.waiting() == 3)
+        outcomes = [one.exception(60) for one in running]
 
     assert outcomes == [None] * 3
     assert set(server.serials()) == {f"demo-{number}" for number in range(4)}
