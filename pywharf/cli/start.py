@@ -131,6 +131,7 @@ class ServeRoot:
                 on_server=lambda server: metrics.begin(of_server(server)),
                 on_ready=tell,
                 supervisor=parent.channel,
+                workers=self.workers,
             )
         finally:
             metrics.close()

@@ -14,7 +14,7 @@ from typing import Any
 from pywharf.web.server.connection import Connection
 
 ACCEPTS = 4  # connections taken at one wake-up, so that those that wait already have their turn
-BREATH = 0.001  # seconds after so many: those of a burst are for the other workers, too, which are just waking up
+BREATH = 0.001  # seconds after so many, where there are other workers: those of a burst are for them, too, and they are just waking up
 FEW = 64  # connections, beyond which there is no such breath: a flood has to be taken as fast as it comes, or others wait behind it
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 UNSENT = 128 * 1024  # bytes the kernel holds besides what is on its way; what it held of a slow reader's megabytes would pass for unread
@@ -62,7 +62,7 @@ class Accepting:
                 return
             self._server.accepted += 1
             self._take(sock, address)
-        if len(self._server.open_connections) <= FEW:
+        if self._server.workers > 1 and len(self._server.open_connections) <= FEW:
             time.sleep(BREATH)
 
     def go_on(self, now: float) -> None:

@@ -49,16 +49,18 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     on_server: Callable[[CountedServer], None] | None = None,
     supervisor: socket.socket | None = None,
+    workers: int = 1,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order and return. Call it in the main thread.
 
     listener: see `listening.listen`; closed at the end. options: see `options.OPTIONS`. on_ready: is told "host:port" once connections
-    are taken; on_server, before that, whom to ask how it is doing. supervisor: a worker's channel to the process that supervises it; its end, or a word from there, stops the server as well.
+    are taken; on_server, before that, whom to ask how it is doing. supervisor: a worker's channel to the process that supervises it; its end, or a word from there, stops the server as well. workers: processes that take connections from this listener.
     A second signal does not wait any longer, but for a worker. Raises OSError where the server ended by itself, ValueError for an option.
     """
     _allow_descriptors()
     with StopSignals(supervisor) as signals:
         server = _made(app, listener, options, tls)
+        server.workers = workers
         with _running(server, signals.server_ended):
             if on_server is not None:
                 on_server(server)
@@ -135,6 +137,7 @@ class Server(CherootServer):
     ConnectionClass = Connection
     signature = "Server: pywharf\r\n\r\n"  # ends every head; without a version
     goodbye = GOODBYE  # seconds in which connections may still bring a request once it stops
+    workers = 1  # processes that take connections from its listener
 
     def __init__(
         self, app: WSGIApplication, listener: socket.socket, options: Mapping[str, object], tls: ssl.SSLContext | None = None

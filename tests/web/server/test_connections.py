@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pywharf.web.server import run
+from pywharf.web.server import accepting, run
 from pywharf.web.server.listening import listen
 from pywharf.web.server.sending import FilePart
 
@@ -209,6 +210,29 @@ def test_counts_tell_who_is_where(small_app: SmallApp) -> None:
     finally:
         server.stop()
         thread.join(SOON)
+
+
+@pytest.mark.parametrize(("workers", "breathes"), [(1, False), (2, True)])
+def test_a_burst_is_taken_without_pauses_but_where_other_workers_are_to_have_some_of_it(
+    small_app: SmallApp, monkeypatch: pytest.MonkeyPatch, workers: int, breathes: bool
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(accepting, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
+    server = run.Server(small_app, listen("127.0.0.1", 0), {"numthreads": 2})
+    server.workers = workers
+    burst = [Raw(server.address) for _ in range(2 * accepting.ACCEPTS)]
+    for raw in burst:
+        raw.send(GET)
+    server.prepare()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        assert all(raw.head().startswith(b"HTTP/1.1 200") for raw in burst)
+    finally:
+        server.stop()
+        thread.join(SOON)
+
+    assert (pauses != []) is breathes
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
