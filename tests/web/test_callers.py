@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import base64
-import statistics
-import time
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
 from pywharf.errors import BackendUnavailable
+from pywharf.web import callers
 from pywharf.web.app import App
 
 from .client import Answer, Client, basic
@@ -72,27 +72,30 @@ def test_unknown_repository_and_wrong_secret_are_told_alike(app: App) -> None:
     assert unknown.headers["www-authenticate"] == 'Basic realm="pywharf"'
 
 
-def test_unknown_repository_and_wrong_secret_take_the_same_time(app: App, repository: FakeRepository, clock: Clock) -> None:
+def test_unknown_repository_and_wrong_secret_take_the_same_time(
+    app: App, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Clock()
     check = repository.access
 
+    def advance(seconds: float) -> None:
+        now.now += seconds
+
     def slower(*args: object) -> object:
-        time.sleep(0.003)
+        advance(0.003)
         return check(*args)  # type: ignore[arg-type]
 
-    def difference() -> float:
-        """Between the medians, in seconds."""
-        taken: dict[str, list[float]] = {"unknown": [], "local": []}
-        for _ in range(25):
-            clock.now += 61
-            for user, times in taken.items():
-                began = time.perf_counter()
-                Client(app, basic(user, "wrong")).get("/simple/")
-                times.append(time.perf_counter() - began)
-        return abs(statistics.median(taken["unknown"]) - statistics.median(taken["local"]))
+    def taken(user: str) -> float:
+        began = now()
+        assert Client(app, basic(user, "wrong")).get("/simple/").status == 401
+        return now() - began
 
+    monkeypatch.setattr(callers, "time", SimpleNamespace(monotonic=now))
+    monkeypatch.setattr(app._callers, "_sleep", advance)
     repository.access = slower  # type: ignore[assignment]
 
-    assert min(difference() for _ in range(3)) < 0.001  # a busy machine may disturb one measurement, not all
+    assert taken("unknown") == pytest.approx(callers.DENIAL_TAKES)
+    assert taken("local") == pytest.approx(callers.DENIAL_TAKES)
 
 
 def test_the_secret_may_hold_colons_and_letters_of_any_alphabet(app: App, repository: FakeRepository) -> None:
