@@ -333,6 +333,6 @@ def test_reading_waits_for_who_is_writing(layout: Layout) -> None:
         layout.config.write_text("# half")
         layout.config.write_bytes(NEW.config.encode())
         layout.admin_secret.write_bytes(NEW.admin_secret.encode())
-    thread.join(10)
+    thread.join(30)
 
     assert found == [NEW]

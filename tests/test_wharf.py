@@ -642,7 +642,7 @@ def test_what_another_process_was_initialised_with_is_served_here_too(make: Make
         assert process.stdout.readline() == "done\n"
         settle(lambda: names(server) == {"two"})
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_a_configuration_edited_by_hand_is_followed(server: Wharf, layout: Layout) -> None:

@@ -21,7 +21,7 @@ from pywharf.wharf import Wharf
 from .framing import AMBIGUOUS, CASES, Case, Seen, exchange, judge, run
 from .recording import Recording, ours, plain
 
-PATIENCE = 10  # seconds; nothing takes them where the server is right
+PATIENCE = 30  # seconds; nothing takes them where the server is right
 CONFIG = '[local]\ntype = "file_system"\nread_secret = "read"\nwrite_secret = "write"\n'
 
 

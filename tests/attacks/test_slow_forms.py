@@ -23,7 +23,7 @@ def recording() -> Iterator[Recording]:
 
 
 def is_served(address: tuple[str, int]) -> bool:
-    with socket.create_connection(address, timeout=5) as client:
+    with socket.create_connection(address, timeout=15) as client:
         client.sendall(b"GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         try:
             return client.recv(65536).startswith(b"HTTP/1.1 200")
@@ -46,7 +46,7 @@ def is_served(address: tuple[str, int]) -> bool:
 def test_a_form_on_its_way_holds_up_nobody(recording: Recording, lines: bytes) -> None:
     address, executed = recording
     executed()
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=30) as client:
         client.sendall(HEAD + lines + b"\r\na=b")
 
         assert is_served(address)
@@ -59,7 +59,7 @@ def test_a_form_on_its_way_holds_up_nobody(recording: Recording, lines: bytes) -
 def test_half_a_form_is_never_taken_for_a_whole_one(recording: Recording) -> None:
     address, executed = recording
     executed()
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=30) as client:
         client.sendall(HEAD + TYPE + LENGTH + b"\r\na=b")
         client.shutdown(socket.SHUT_WR)
 
@@ -71,7 +71,7 @@ def test_a_form_behind_another_request_is_read_to_its_end(recording: Recording) 
     address, executed = recording
     executed()
     form = HEAD + TYPE + LENGTH + b"\r\na=b&cc=ddd"
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=30) as client:
         client.sendall(form + form[:-3])
         first = client.recv(65536)
         client.sendall(form[-3:])

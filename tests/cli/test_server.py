@@ -199,7 +199,7 @@ def server_process(folder: Path, *words: str, **variables: str) -> Iterator[tupl
 
 def get(out: Path, path: str, authorization: str = "") -> int:
     address = out.read_text().partition("http://")[2].partition("/")[0]
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=30)
     connection.request("GET", path, headers={"Authorization": authorization} if authorization else {})
     return connection.getresponse().status
 

@@ -417,7 +417,7 @@ def test_a_sync_that_hangs_after_the_commit_is_told_as_stored_but_not_listed(wor
     monkeypatch.setattr(MemoryBackend, "read_changes", hang)
     looking = threading.Thread(target=repository.sync)
     looking.start()
-    assert hangs.wait(10)
+    assert hangs.wait(30)
 
     with pytest.raises(IndexBehind, match="stored but not listed yet") as told:
         upload(repository, wheel_of())

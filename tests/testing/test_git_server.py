@@ -27,7 +27,7 @@ def ask(
 ) -> urllib3.BaseHTTPResponse:
     if token is not None:
         headers["authorization"] = urllib3.make_headers(basic_auth=f"anybody:{token}")["authorization"]
-    with urllib3.PoolManager(retries=False, timeout=10) as pool:
+    with urllib3.PoolManager(retries=False, timeout=30) as pool:
         return pool.request("GET", f"{server.url(repository)}/info/refs?service={service}", headers=headers, redirect=False)
 
 

@@ -28,7 +28,7 @@ def live_server_options() -> Sequence[str]:
 def status_of(url: str, user: str = "", secret: str = "") -> int:
     headers = {"Authorization": f"Basic {b64encode(f'{user}:{secret}'.encode()).decode()}"} if user else {}
     try:
-        with urlopen(Request(url, headers=headers), timeout=10) as answer:
+        with urlopen(Request(url, headers=headers), timeout=30) as answer:
             return int(answer.status)
     except HTTPError as error:
         with error:

@@ -78,7 +78,7 @@ def test_many_readers_of_one_body_wait_for_one_fetch(folder: Path, host: Host) -
     start = threading.Barrier(8)
 
     def read(number: int) -> bytes:
-        start.wait(10)
+        start.wait(30)
         return host.get(caches[number % 2], 1)
 
     with ThreadPoolExecutor(8) as threads:

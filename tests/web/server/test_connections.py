@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from pywharf.web.server import accepting, run
+from pywharf.web.server import accepting, connections, run
 from pywharf.web.server.listening import listen
 from pywharf.web.server.sending import FilePart
 
-from .conftest import Raw, SmallApp, Starting
+from .conftest import Raw, SmallApp, Starting, started, wait_until
 
 pytestmark = pytest.mark.any_python
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-SOON = 10  # seconds that everything here has, on a slow machine too
+SOON = 30  # seconds that everything here has, on a slow machine too
 
 
 def get(address: str) -> int:
@@ -36,13 +36,6 @@ def get(address: str) -> int:
         return response.status
     finally:
         connection.close()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def drip(raw: Raw, piece: bytes, is_over: Callable[[], bool]) -> None:
@@ -165,20 +158,21 @@ def test_requests_sent_ahead_are_answered_in_order(start: Starting, small_app: S
 # --- room ------------------------------------------------------------------------------------------------------------
 
 
-def test_where_there_is_no_room_the_longest_idle_one_makes_it(start: Starting) -> None:
-    with start(max_connections=2) as address:
-        first, second = Raw(address), Raw(address)
-        for raw in (first, second):
+def test_where_there_is_no_room_the_longest_idle_one_makes_it(small_app: SmallApp) -> None:
+    with started(small_app, max_connections=2) as server:
+        first, second = Raw(server.address), Raw(server.address)
+        for number, raw in enumerate((first, second), 1):
             raw.send(GET)
             raw.head()
             raw.socket.recv(5)
-        time.sleep(0.2)
+            wait_until(lambda number=number: server._connections.waiting.idle == number)  # type: ignore[misc]
 
-        assert get(address) == 200
+        assert get(server.address) == 200
         assert first.rest() == b""
 
 
-def test_where_nobody_is_idle_a_new_connection_is_told_to_come_again(start: Starting) -> None:
+def test_where_nobody_is_idle_a_new_connection_is_told_to_come_again(start: Starting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FAIR", SOON)
     with start(max_connections=1) as address:
         busy = Raw(address)
         busy.send(GET[:10])

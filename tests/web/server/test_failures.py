@@ -120,13 +120,14 @@ def test_no_refusal_comes_in_the_middle_of_a_response_however_many_wait(monkeypa
 # --- room ------------------------------------------------------------------------------------------------------------
 
 
-def test_where_there_is_no_room_one_that_had_time_for_its_head_makes_it(start: Starting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_room_one_that_had_time_for_its_head_makes_it(small_app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "FAIR", 0.1)
-    with start(max_connections=2, head_timeout=60) as address:
-        mute = [Raw(address) for _ in range(2)]
-        time.sleep(0.5)
+    with started(small_app, max_connections=2, head_timeout=60) as server:
+        mute = [Raw(server.address) for _ in range(2)]
+        wait_until(lambda: server._connections.waiting.silent == 2)
+        time.sleep(0.2)
 
-        assert answer(address).endswith(b"hello")
+        assert answer(server.address).endswith(b"hello")
         assert mute[0].rest() == b""
 
 

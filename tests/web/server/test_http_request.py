@@ -98,7 +98,7 @@ def test_a_client_that_goes_on_sending_gets_the_refusal_and_no_broken_pipe(share
     body = bytes(20_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(5):
-        connection = http.client.HTTPConnection(shared_address, timeout=10)
+        connection = http.client.HTTPConnection(shared_address, timeout=30)
 
         connection.request("POST", "/refuse", body, {"Content-Type": "multipart/form-data"})
         answer = connection.getresponse()

@@ -27,7 +27,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def get(address: str, path: str = "/") -> int:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -231,7 +231,7 @@ def test_a_signal_stops_in_order_and_the_process_ends_well(number: signal.Signal
         assert process.stdout.readline() == "slow\n"
 
         process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=30)
         thread.join()
 
     assert (process.returncode, output, found) == (0, "closed\n", [200])
@@ -247,7 +247,7 @@ def test_a_signal_that_another_thread_receives_stops_the_server_as_well() -> Non
 
         process.terminate()
         try:
-            output, _ = process.communicate(timeout=10)
+            output, _ = process.communicate(timeout=30)
         finally:
             process.kill()
 
@@ -264,24 +264,27 @@ def test_a_stuck_request_does_not_keep_the_process_from_ending() -> None:
         assert process.stdout.readline() == "slow\n"
 
         process.terminate()
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=30)
         thread.join()
 
     assert (process.returncode, output) == (0, "closed\n")
 
 
 def test_a_second_signal_does_not_wait() -> None:
-    slow = SERVE.replace("sleep(0.5)", "sleep(20)")
-    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, text=True) as process:
+    logged = "import logging; logging.basicConfig(level=logging.INFO)\n"
+    slow = logged + SERVE.replace("sleep(0.5)", "sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        assert process.stderr
         address = process.stdout.readline().strip()
         thread, _ = in_background(address, "/slow")
         assert process.stdout.readline() == "slow\n"
 
         process.terminate()
-        time.sleep(0.3)
+        while "stopping" not in process.stderr.readline():
+            assert process.poll() is None
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=30)
         thread.join()
 
     assert process.returncode == -signal.SIGTERM

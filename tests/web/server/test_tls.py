@@ -22,7 +22,7 @@ from pywharf.web.server.tls import THREADS, tls_context
 from .conftest import Raw, SmallApp
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-SOON = 10  # seconds
+SOON = 30  # seconds
 
 
 @pytest.fixture(scope="module")
