@@ -33,7 +33,7 @@ def test_a_token_is_nowhere_but_in_the_file_it_was_given_in(served: Served, tmp_
     served.writer, served.reader = (f"needle/{secrets.token_hex(12)}+{secrets.token_hex(4)}=" for _ in range(2))
     for token, access in ((served.writer, Access.WRITE), (served.reader, Access.READ)):
         served.host.grant(served.hosted.repository, access, token=token)
-    served.settings["timeout"] = 2.0
+    served.settings["timeout"] = 10.0
     search = Search(served.writer, served.reader, users=("x-access-token", NAME))
     theirs = f"{served.writer} {basic_auth('x-access-token', served.writer)}"
     echo = f"{theirs} {served.reader} {basic_auth('x-access-token', served.reader)}"
