@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -184,11 +185,17 @@ def _send(connection: http.client.HTTPConnection, live: Live, body: bytes, conte
 # --- installers -------------------------------------------------------------------------------------------------------
 
 
-def install(live: Live, tools: Tools, program: str, projects: Sequence[str], work: Path) -> Measure:
+def install(live: Live, tools: Tools, program: str, projects: Sequence[str], work: Path, *, times: int) -> Measure:
     """Let pip or uv install the projects into an empty folder, with no cache of its own. CPU is the server's for all of it.
 
     They are told by their environment where to look: the address holds the secret, and everybody may see a command line.
     """
+    measured = [_install(live, tools, program, projects, work) for _ in range(times)]
+    return Measure(statistics.median(took for took, _ in measured), statistics.median(cpu for _, cpu in measured))
+
+
+def _install(live: Live, tools: Tools, program: str, projects: Sequence[str], work: Path) -> tuple[float, float]:
+    """Seconds that one installation takes, and the server's CPU."""
     target = work / f"{program}-target"
     shutil.rmtree(target, ignore_errors=True)
     words = ["install", "--quiet", "--no-deps", "--target", str(target)]
@@ -203,7 +210,7 @@ def install(live: Live, tools: Tools, program: str, projects: Sequence[str], wor
     took = time.perf_counter() - began
     if done.returncode or len(list(target.glob("*.dist-info"))) != len(projects):
         raise Failed(f"{program} from {live.server.name}: {done.stderr[-500:]}")
-    return Measure(took, live.running.cpu() - cpu)
+    return took, live.running.cpu() - cpu
 
 
 def _together(works: Sequence[Callable[[], int]]) -> tuple[float, list[int]]:

@@ -127,7 +127,8 @@ class Comparison:
         if not server.simple or server.name == "pywharf-2":
             return {}
         if kind in ("pip", "uv"):
-            return {kind: clients.install(live, self._tools, kind, self._projects, self._work)} if server.pip else {}
+            times = self._effort.pip if kind == "pip" else self._effort.uv
+            return {kind: clients.install(live, self._tools, kind, self._projects, self._work, times=times)} if server.pip else {}
         if kind in ("download_1", "download_4") and self._large is not None:
             return clients.download(live, self._large, int(kind[-1]))
         if not server.upload:

@@ -110,7 +110,7 @@ def test_a_small_run_measures_both_backends_at_one_server_and_at_another_on_the_
     make_corpus("S", tmp_path / "cache" / "S" / "corpus")  # without the large wheel, which takes its time
     (tmp_path / "work").mkdir()
     results = Results("S")
-    effort = Effort(rounds=1, slow=1, peers=0, installs=0, large=0, colds=1, stale=1, seconds=0)
+    effort = Effort(rounds=1, slow=1, peers=0, installs=0, pip=0, uv=0, large=0, colds=1, stale=1, seconds=0)
 
     kinds, tools = chosen("fresh,stale"), find_tools(tmp_path / "venvs")
     Comparison("S", kinds, effort, tmp_path / "cache", tmp_path / "work", tools, results, alone=True).run()
