@@ -349,7 +349,7 @@ class Asking:
     """Clients that ask without a pause; half of them keep their connections."""
 
     def __init__(self, server: Supervised) -> None:
-        self.answers: list[int] = []
+        self.answers: list[tuple[float, int]] = []  # when it was asked, monotonic, and which worker answered
         self.errors: list[BaseException] = []
         self._server = server
         self._stop = threading.Event()
@@ -365,11 +365,15 @@ class Asking:
         for thread in self._threads:
             thread.join()
 
+    def answered(self, since: float) -> list[int]:
+        """Which workers answered what was asked since then."""
+        return [worker for asked, worker in list(self.answers) if asked >= since]
+
     def _ask(self, keep: bool) -> None:
         connection = self._server.connect()
         while not self._stop.is_set():
             try:
-                self.answers.append(ask(connection))
+                self.answers.append((time.monotonic(), ask(connection)))
             except (OSError, http.client.HTTPException) as error:
                 self.errors.append(error)
                 connection.close()
@@ -389,12 +393,12 @@ def test_workers_are_replaced_one_by_one_and_nobody_notices(start: Start) -> Non
         last = ask(kept)  # on a connection that was idle meanwhile
         eventually(lambda: server.told.count("a worker ended that was replaced") == 2)
         after = server.wait_for(2)
-        begin = len(asking.answers)
-        eventually(lambda: len(asking.answers) > begin + 20)
+        since = time.monotonic()
+        eventually(lambda: len(asking.answered(since)) > 20)
 
     assert asking.errors == []
     assert not set(before) & set(after)
-    assert set(asking.answers[begin + 8 :]) <= set(after)
+    assert set(asking.answered(since)) <= set(after)
     assert last in {*before, *after}
     assert "ended: pid" not in server.told  # none unasked
 
