@@ -63,7 +63,7 @@ class Effort:
     seconds: int
 
 
-QUICK = Effort(rounds=3, slow=1, peers=1, installs=2, pip=1, uv=3, large=1, colds=1, stale=2, seconds=1)
+QUICK = Effort(rounds=3, slow=1, peers=1, installs=2, pip=3, uv=3, large=1, colds=1, stale=2, seconds=1)
 WHOLE = Effort(rounds=5, slow=2, peers=3, installs=5, pip=3, uv=5, large=3, colds=3, stale=5, seconds=3)
 
 
