@@ -24,7 +24,9 @@ from pywharf.web.server.pace import Pace
 PATIENCE = 0.02  # seconds a thread waits for a client to take more, before the connection waits alone
 TURN = 0.1  # seconds after which a thread does not wait any more: a client that takes a little every 19 ms would keep it
 RECORD = 16 * 1024  # bytes given to OpenSSL at a time: of a piece of several records it does not tell how much is out
-SENDFILE_MOST = 16 * 1024 * 1024  # bytes one system call may send: a thread is not lost in it
+# Bytes one system call may send. Without a limit it fills what the socket takes, some MB, each time. To a client on the same machine that made
+# 1,900 MB/s, with 0.5 ms of CPU for a MB; these pieces 2,700 MB/s, with 0.3. Half or twice as much is about as good.
+SENDFILE_MOST = 256 * 1024
 NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # some file systems cannot
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
