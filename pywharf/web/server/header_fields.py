@@ -53,26 +53,27 @@ class Fields(NamedTuple):
     by_name: Mapping[bytes, bytes]
     environ: Mapping[str, str]  # the same for WSGI
     is_last: bool  # whether the client wants no further request answered
-    changing: Sequence[tuple[int, int, Field]]  # lines of the block that may say something else next time: where each begins and ends
+    changing: Sequence[tuple[int, int, Field]]  # lines of the block that may say something else next time: where the value begins and ends
 
     def for_block(self, block: bytes, protocol: str) -> Fields | None:
         """The fields of a later request, where its block is this one, or where one line says something else that does not matter to its
         end: so come the conditional requests of a connection, each with the tag of another page. None where all has to be looked at.
-
-        Raises RequestInvalid.
         """
         if self.protocol != protocol:
             return None
         if self.block == block:
             return self
+        longer = len(block) - len(self.block)
         for start, end, field in self.changing:
-            there = end + len(block) - len(self.block)  # where the line ends in the other block
-            if not (block.endswith(self.block[end:]) and block.startswith(self.block[:start]) and block.find(b"\r\n", start) + 2 == there):
+            there = end + longer  # where the value ends in the other block
+            if there < start or not (block.endswith(self.block[end:]) and block.startswith(self.block[:start])):
                 continue
-            other = _field(block[start:there])
-            if other.name == field.name:
-                by_name, environ = {**self.by_name, other.name: other.value}, {**self.environ, other.key: other.text}
-                return Fields(block, self.lines, protocol, by_name, environ, self.is_last, ())
+            raw = block[start:there]
+            if not _VALUE.fullmatch(raw):  # more lines than one, or a malformed one
+                return None
+            value = raw.strip(b" \t")
+            by_name, environ = {**self.by_name, field.name: value}, {**self.environ, field.key: value.decode("latin-1")}
+            return Fields(block, self.lines, protocol, by_name, environ, self.is_last, ())
         return None
 
     @property
@@ -167,4 +168,4 @@ def _changing(block: bytes, by_name: Mapping[bytes, bytes], lines: Mapping[bytes
         if field.name in _CHANGING and by_name[field.name] is field.value:  # else it was joined with others
             start = block.find(line)
             if start == 0 or block[start - 2 : start] == b"\r\n":  # else it is the end of another line
-                yield start, start + len(line), field
+                yield start + line.index(b":") + 1, start + len(line) - len(b"\r\n"), field
